@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyzer/group.h"
+
+#include "common/base/hash.h"
+#include "common/base/u64map.h"
+
+#include <errno.h>
+
+struct groups {
+	struct pw_u64map *by_hash; /* hash, or hash + n for the n-th of equal hashes -> index */
+	struct group **items;
+	uint32_t count, cap, limit;
+	uint64_t refused;
+};
+
+int groups_new(uint32_t limit, struct groups **ret)
+{
+	struct groups *t = pw_alloc0(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->limit = limit;
+	if (pw_u64map_new(limit, &t->by_hash) < 0) {
+		free(t);
+		return -ENOMEM;
+	}
+	*ret = t;
+	return 0;
+}
+
+static void group_free(struct group *g)
+{
+	if (!g)
+		return;
+	free((void *)g->key.ptr);
+	baseline_free(g->baseline);
+	suppress_free(g->suppress);
+	for (uint32_t i = 0; i < GROUP_VIEWS; i++)
+		view_free(g->views[i]);
+	free(g);
+}
+
+void groups_free(struct groups *t)
+{
+	if (!t)
+		return;
+	for (uint32_t i = 0; i < t->count; i++)
+		group_free(t->items[i]);
+	free(t->items);
+	pw_u64map_free(t->by_hash);
+	free(t);
+}
+
+/* NULL and the free slot in *ret_slot when the group is not there. */
+static struct group *look_up(
+	const struct groups *t, uint64_t hash, struct pw_slice key, uint64_t *ret_slot)
+{
+	for (uint64_t slot = hash;; slot++) {
+		const uint64_t *at = pw_u64map_find(t->by_hash, slot);
+
+		*ret_slot = slot;
+		if (!at)
+			return NULL;
+		if (pw_slice_eq(t->items[*at]->key, key))
+			return t->items[*at];
+	}
+}
+
+struct group *groups_find(const struct groups *t, uint64_t hash, struct pw_slice key)
+{
+	uint64_t slot;
+
+	return look_up(t, hash, key, &slot);
+}
+
+static int group_new(uint64_t hash, struct pw_slice key, struct group **ret)
+{
+	struct group *g = pw_alloc0(1, sizeof(*g));
+	char *copy = pw_memdupz(key.ptr, key.len);
+
+	if (!g || !copy || baseline_new(BASELINE_KEYS_DEFAULT, &g->baseline) < 0 ||
+		suppress_new(SUPPRESS_LIMIT, &g->suppress) < 0) {
+		free(copy);
+		group_free(g);
+		return -ENOMEM;
+	}
+	g->hash = hash;
+	g->key = pw_slice_of(copy, key.len);
+	g->learning_ns = LEARNING_DEFAULT_NS;
+	*ret = g;
+	return 0;
+}
+
+static int grow(struct groups *t)
+{
+	uint32_t want = t->cap ? t->cap * 2 : 16;
+	struct group **items;
+
+	if (t->count < t->cap)
+		return 0;
+	items = pw_realloc(t->items, want, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	t->items = items;
+	t->cap = want;
+	return 0;
+}
+
+int groups_get(struct groups *t, uint64_t hash, struct pw_slice key, struct group **ret)
+{
+	uint64_t slot;
+	struct group *g = look_up(t, hash, key, &slot);
+	int r;
+
+	if (g) {
+		*ret = g;
+		return 0;
+	}
+	if (t->count >= t->limit) {
+		t->refused++;
+		return -ENOSPC;
+	}
+	r = grow(t);
+	if (r == 0)
+		r = group_new(hash, key, &g);
+	if (r < 0)
+		return r;
+	r = pw_u64map_put(t->by_hash, slot, t->count);
+	if (r < 0) {
+		group_free(g);
+		return r;
+	}
+	t->items[t->count++] = g;
+	*ret = g;
+	return 0;
+}
+
+uint32_t groups_count(const struct groups *t)
+{
+	return t->count;
+}
+
+struct group *groups_at(const struct groups *t, uint32_t index)
+{
+	return t->items[index];
+}
+
+uint64_t groups_refused(const struct groups *t)
+{
+	return t->refused;
+}
+
+int group_view(struct group *g, const struct policy *p, uint64_t version, struct pw_slice image,
+	const struct view **ret)
+{
+	uint64_t image_hash = pw_hash64(image, 0);
+	struct view *made = NULL;
+	int r;
+
+	for (uint32_t i = 0; i < GROUP_VIEWS; i++) {
+		struct view *v = g->views[i];
+
+		if (!v || v->version != version || v->image_hash != image_hash)
+			continue;
+		*ret = v;
+		return 0;
+	}
+	r = view_new(p, version, g->key, image, &made);
+	if (r < 0)
+		return r;
+	view_free(g->views[g->next_view]);
+	g->views[g->next_view] = made;
+	g->next_view = (g->next_view + 1) % GROUP_VIEWS;
+	g->learning_ns = made->learning_ns;
+	*ret = made;
+	return 0;
+}
+
+bool group_is_changed(const struct group *g)
+{
+	return g->learning.changed || baseline_changed_count(g->baseline) > 0;
+}
+
+void group_saw_node(struct group *g, uint64_t node_hash)
+{
+	for (uint32_t i = 0; i < g->node_count && i < GROUP_NODES; i++)
+		if (g->nodes[i] == node_hash)
+			return;
+	if (g->node_count < GROUP_NODES)
+		g->nodes[g->node_count] = node_hash;
+	if (g->node_count <= GROUP_NODES)
+		g->node_count++;
+}
+
+bool group_may_be_on(const struct group *g, uint64_t node_hash)
+{
+	if (g->node_count > GROUP_NODES)
+		return true;
+	for (uint32_t i = 0; i < g->node_count; i++)
+		if (g->nodes[i] == node_hash)
+			return true;
+	return false;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One pod group: baseline, learning clock, announced alerts, and what the policy means for it. And
+ * the table of all groups of one shard.
+ * Thread: the shard that owns them. Ceiling: groups per shard (setting); refusals are counted.
+ */
+#include "analyzer/baseline.h"
+#include "analyzer/learning.h"
+#include "analyzer/suppress.h"
+#include "analyzer/view.h"
+
+#define GROUP_VIEWS 2u
+#define GROUP_NODES 8u
+
+struct group {
+	struct pw_slice key; /* "namespace/Kind/name/container", own copy */
+	uint64_t hash;       /* XXH3-64 of key */
+	struct baseline *baseline;
+	struct learning learning;
+	struct suppress *suppress;
+	struct view *views[GROUP_VIEWS];
+	uint32_t next_view;
+	uint64_t learning_ns; /* of the policy that was last looked at */
+	uint64_t nodes[GROUP_NODES];
+	uint32_t node_count; /* > GROUP_NODES = more than are kept: any node may be one of them */
+};
+
+struct groups;
+
+int groups_new(uint32_t limit, struct groups **ret) PW_MUST_CHECK;
+void groups_free(struct groups *t); /* NULL is fine */
+struct group *groups_find(const struct groups *t, uint64_t hash, struct pw_slice key);
+/* Finds or makes. -ENOSPC at the ceiling (counted), -ENOMEM. */
+int groups_get(
+	struct groups *t, uint64_t hash, struct pw_slice key, struct group **ret) PW_MUST_CHECK;
+uint32_t groups_count(const struct groups *t);
+struct group *groups_at(const struct groups *t, uint32_t index); /* in order of making */
+uint64_t groups_refused(const struct groups *t);
+
+/* The view of this snapshot for this image; made when missing. -ENOMEM. */
+int group_view(struct group *g, const struct policy *p, uint64_t version, struct pw_slice image,
+	const struct view **ret) PW_MUST_CHECK;
+/* Something is to be sent to policysync. */
+bool group_is_changed(const struct group *g);
+void group_saw_node(struct group *g, uint64_t node_hash);
+bool group_may_be_on(const struct group *g, uint64_t node_hash);

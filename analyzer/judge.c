@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyzer/judge.h"
+
+#include "analyzer/judge_explain.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define TEXT_BYTES 16384u
+#define STARTUP_NS (60ll * 1000000000ll)
+#define TIER(x)    ((uint32_t)PODWARD__V1__POLICY_TIER__POLICY_TIER_##x)
+#define ACTION(x)  ((uint32_t)PODWARD__V1__RULE_ACTION__RULE_ACTION_##x)
+#define SEV(x)     ((uint32_t)PODWARD__V1__SEVERITY__SEVERITY_##x)
+#define PFLAG(x)   ((uint32_t)PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_##x)
+#define BFLAG(x)   ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_##x)
+
+int judge_new(struct judge **ret)
+{
+	struct judge *j = pw_alloc0(1, sizeof(*j));
+
+	if (!j)
+		return -ENOMEM;
+	if (field_ctx_new(&j->fields) < 0) {
+		free(j);
+		return -ENOMEM;
+	}
+	pw_buf_init(&j->title, TEXT_BYTES);
+	pw_buf_init(&j->reason, TEXT_BYTES);
+	pw_buf_init(&j->baseline, TEXT_BYTES);
+	pw_buf_init(&j->nearest, TEXT_BYTES);
+	*ret = j;
+	return 0;
+}
+
+void judge_free(struct judge *j)
+{
+	if (!j)
+		return;
+	field_ctx_free(j->fields);
+	pw_buf_done(&j->title);
+	pw_buf_done(&j->reason);
+	pw_buf_done(&j->baseline);
+	pw_buf_done(&j->nearest);
+	free(j);
+}
+
+static bool is_audit(const struct policy_entry *by)
+{
+	return by && by->mode == PODWARD__V1__POLICY_MODE__POLICY_MODE_AUDIT;
+}
+
+static bool out_of_memory(const struct judge *j)
+{
+	return j->title.error == -ENOMEM || j->reason.error == -ENOMEM ||
+	       j->baseline.error == -ENOMEM || j->nearest.error == -ENOMEM;
+}
+
+static int announce(struct judge *j, const struct judge_case *c, const struct alert_facts *f,
+	struct pw_hash128 id)
+{
+	Podward__V1__Alert *a = NULL;
+	int r;
+
+	if (c->report->alert_count >= REPORT_ALERTS_LIMIT) {
+		j->counts.overflow++;
+		return -ENOSPC;
+	}
+	if (out_of_memory(j))
+		return -ENOMEM;
+	r = alert_build(f, id, c->report, &a);
+	if (r == 0)
+		r = report_add_alert(c->report, a);
+	if (r == 0)
+		j->counts.alerts[f->severity < 6 ? f->severity : 0]++;
+	return r;
+}
+
+static int count_occurrence(struct judge *j, const struct judge_case *c, struct pw_hash128 id)
+{
+	Podward__V1__AlertOccurrence *o = report_occurrence(c->report, id);
+
+	if (!o)
+		return -ENOMEM;
+	if (o->count == 0) {
+		j->counts.occurrences++;
+		o->seq = c->seq;
+		if (report_bytes(c->report, c->source, &o->source) < 0)
+			return -ENOMEM;
+	}
+	o->count += c->event->count;
+	if (c->event->wall.ns > o->last_wall_ns)
+		o->last_wall_ns = c->event->wall.ns;
+	return 0;
+}
+
+/*
+ * The finding goes out: as an alert when it is the first of its window, and as one occurrence per
+ * batch in any case. Title and reason have been written by judge_explain_*.
+ */
+static int raise_finding(struct judge *j, const struct judge_case *c, struct alert_facts *f)
+{
+	struct view_alert va = {
+		f->detector, f->object, c->event->object, f->actor, c->event->wall.ns};
+	struct pw_hash128 id;
+	int r;
+
+	if (view_exclusion(c->view, &va)) {
+		j->counts.excluded++;
+		return 0;
+	}
+	id = alert_id(f);
+	if (!report_has(c->report, id) && !suppress_has(c->group->suppress, id)) {
+		r = announce(j, c, f, id);
+		if (r < 0)
+			return r == -ENOSPC ? 0 : r;
+	}
+	return count_occurrence(j, c, id);
+}
+
+static struct alert_facts facts_of(const struct judge *j, const struct judge_case *c)
+{
+	return (struct alert_facts){
+		.event = c->event,
+		.node = c->node,
+		.title = pw_buf_slice(&j->title),
+		.reason = pw_buf_slice(&j->reason),
+		.object = pw_slice_sub(c->event->object, 0, BEHAVIOUR_TEXT_BYTES),
+		.actor = behaviour_actor(c->event),
+		.behaviour_key = behaviour_key(
+			128u + c->event->kind, behaviour_actor(c->event), c->event->object),
+	};
+}
+
+static int raise_denied(struct judge *j, const struct judge_case *c, const struct policy_rule *rule)
+{
+	struct alert_facts f;
+
+	j->counts.denied++;
+	judge_explain_rule(j, c, rule);
+	f = facts_of(j, c);
+	f.engine = PODWARD__V1__ENGINE__ENGINE_POLICY;
+	f.severity = rule->severity;
+	f.detector = rule->detector;
+	f.mitre = rule->mitre;
+	f.mitre_count = rule->mitre_count;
+	f.audit = is_audit(rule->policy);
+	return raise_finding(j, c, &f);
+}
+
+static int raise_signature(struct judge *j, const struct judge_case *c, const struct sig_rule *rule)
+{
+	struct alert_facts f;
+
+	judge_explain_signature(j, c, rule);
+	f = facts_of(j, c);
+	f.engine = PODWARD__V1__ENGINE__ENGINE_SIGNATURE;
+	f.severity = rule->severity;
+	f.detector = rule->detector;
+	f.mitre = rule->mitre;
+	f.mitre_count = rule->mitre_count;
+	f.audit = is_audit(c->view->signatures_by);
+	return raise_finding(j, c, &f);
+}
+
+static uint32_t violation_severity(const struct judge_case *c, const struct behaviour *b)
+{
+	uint32_t flags = c->event->process->def.flags;
+
+	if (c->view->profile_severity)
+		return c->view->profile_severity;
+	switch (b->dimension) {
+	case PODWARD__V1__DIMENSION__DIMENSION_EXEC:
+		return flags & (PFLAG(UPPER_LAYER) | PFLAG(MEMFD)) ? SEV(CRITICAL) : SEV(HIGH);
+	case PODWARD__V1__DIMENSION__DIMENSION_FILE_READ:
+		return SEV(LOW);
+	default:
+		return SEV(MEDIUM);
+	}
+}
+
+static int raise_violation(struct judge *j, const struct judge_case *c, const struct behaviour *b,
+	const struct baseline_row *known)
+{
+	struct alert_facts f;
+	char detector[40];
+	int len = snprintf(
+		detector, sizeof(detector), "profile/%s", behaviour_dimension_name(b->dimension));
+
+	j->counts.violations++;
+	judge_explain_violation(j, c, b, known);
+	f = facts_of(j, c);
+	f.engine = PODWARD__V1__ENGINE__ENGINE_PROFILE;
+	f.severity = violation_severity(c, b);
+	f.detector = pw_slice_of(detector, (size_t)len);
+	f.behaviour_key = b->key;
+	f.object = b->object;
+	f.actor = b->actor;
+	f.baseline = pw_buf_slice(&j->baseline);
+	f.nearest = pw_buf_slice(&j->nearest);
+	f.audit = is_audit(c->view->profile_by);
+	return raise_finding(j, c, &f);
+}
+
+/* Not of the image, or not of the container's own making: never learned silently. */
+static bool is_doubtful(const struct pw_event *e)
+{
+	uint32_t doubtful = PFLAG(NOT_FROM_INIT) | PFLAG(UPPER_LAYER) | PFLAG(MEMFD);
+	const struct pw_process *parent = e->kind == PW_EVENT_EXEC ? e->process->parent : NULL;
+
+	return (e->process->def.flags & doubtful) || (parent && (parent->def.flags & doubtful));
+}
+
+static uint32_t learning_flags(const struct pw_event *e, bool candidate)
+{
+	const struct pw_container_def *d = &e->process->container->def;
+
+	if (candidate || is_doubtful(e))
+		return BFLAG(CANDIDATE);
+	if (!d->pre_running && d->started.ns != 0 && e->wall.ns - d->started.ns < STARTUP_NS)
+		return BFLAG(STARTUP);
+	return BFLAG(STEADY);
+}
+
+static int learn(struct judge *j, const struct judge_case *c, bool candidate)
+{
+	uint32_t flags = learning_flags(c->event, candidate);
+	int r;
+
+	for (uint32_t i = 0; i < j->behaviours.count; i++) {
+		r = baseline_observe(
+			c->group->baseline, &j->behaviours.items[i], c->event->wall.ns, flags);
+		if (r == -ENOMEM)
+			return r;
+		j->counts.learned += r > 0;
+		if (r != -ENOSPC)
+			continue;
+		j->counts.learn_refused++;
+		learning_partial(&c->group->learning, "more behaviours than a baseline holds");
+	}
+	return 0;
+}
+
+static int judge_profile(struct judge *j, const struct judge_case *c)
+{
+	for (uint32_t i = 0; i < j->behaviours.count; i++) {
+		const struct behaviour *b = &j->behaviours.items[i];
+		const struct baseline_row *row = baseline_find(c->group->baseline, b->key);
+		int r;
+
+		if (baseline_accepts(row))
+			continue;
+		r = raise_violation(j, c, b, row);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Every behaviour of the event is one that the baseline accepts. */
+static bool is_known(const struct judge *j, const struct judge_case *c)
+{
+	for (uint32_t i = 0; i < j->behaviours.count; i++)
+		if (!baseline_accepts(
+			    baseline_find(c->group->baseline, j->behaviours.items[i].key)))
+			return false;
+	return j->behaviours.count > 0 && c->view->profile_on;
+}
+
+enum sig_result { SIG_QUIET, SIG_RAISED, SIG_RAISED_FOR_GOOD };
+
+/* SIG_RAISED_FOR_GOOD: at least one of them does not care what was learned. */
+static int judge_signatures(struct judge *j, const struct judge_case *c)
+{
+	const struct sig_rule *matches[JUDGE_MATCHES];
+	uint32_t found, shown;
+	int result = SIG_QUIET;
+
+	if (!c->view->signatures_on)
+		return SIG_QUIET;
+	field_ctx_begin(j->fields, c->event);
+	found = sig_match(c->view->policy->signatures, j->fields, c->view->signatures_off, matches,
+		JUDGE_MATCHES);
+	shown = found < JUDGE_MATCHES ? found : JUDGE_MATCHES;
+	j->counts.overflow += found - shown;
+	j->counts.matches += found;
+	for (uint32_t i = 0; i < shown; i++) {
+		int r;
+
+		if (matches[i]->suppress_if_learned && is_known(j, c))
+			continue;
+		if (!matches[i]->suppress_if_learned)
+			result = SIG_RAISED_FOR_GOOD;
+		else if (result == SIG_QUIET)
+			result = SIG_RAISED;
+		r = raise_signature(j, c, matches[i]);
+		if (r < 0)
+			return r;
+	}
+	return result;
+}
+
+static const struct policy_rule *find_deny(const struct judge_case *c)
+{
+	const struct policy_rule *r = view_rule(c->view, TIER(NAMESPACED), ACTION(DENY), c->event);
+
+	return r ? r : view_rule(c->view, TIER(DEFAULT), ACTION(DENY), c->event);
+}
+
+static bool is_allowed(const struct judge_case *c)
+{
+	return view_rule(c->view, TIER(NAMESPACED), ACTION(ALLOW), c->event) ||
+	       view_rule(c->view, TIER(DEFAULT), ACTION(ALLOW), c->event);
+}
+
+int judge_event(struct judge *j, const struct judge_case *c)
+{
+	const struct view *v = c->view;
+	const struct policy_rule *deny = view_rule(v, TIER(GUARDRAIL), ACTION(DENY), c->event);
+	bool learning = v->profile_on &&
+			learning_at(&c->group->learning, c->event->wall, c->now, v->learning_ns);
+	int r;
+
+	j->counts.events[c->event->kind < PW_EVENT_KINDS ? c->event->kind : 0]++;
+	behaviour_of(c->event, v->profile_on ? v->dimensions : 0, &j->behaviours);
+	if (!deny && view_rule(v, TIER(GUARDRAIL), ACTION(ALLOW), c->event)) {
+		j->counts.allowed++;
+		return 0;
+	}
+	if (!deny)
+		deny = find_deny(c);
+	if (deny) {
+		r = raise_denied(j, c, deny);
+		return r == 0 && learning ? learn(j, c, true) : r;
+	}
+	r = judge_signatures(j, c);
+	if (r < 0)
+		return r;
+	if (learning && r != SIG_QUIET)
+		return learn(j, c, r == SIG_RAISED_FOR_GOOD);
+	if (r != SIG_QUIET)
+		return 0;
+	if (is_allowed(c)) {
+		j->counts.allowed++;
+		return 0;
+	}
+	if (!v->profile_on)
+		return 0;
+	return learning ? learn(j, c, false) : judge_profile(j, c);
+}
+
+void judge_commit(struct groups *groups, const struct report *report)
+{
+	for (size_t i = 0; i < report->alert_count; i++) {
+		const Podward__V1__Alert *a = report->alerts[i];
+		struct pw_slice key = pw_slice_of(a->pod_group.data, a->pod_group.len);
+		struct group *g = groups_find(groups, pw_hash64(key, 0), key);
+
+		if (g)
+			suppress_put(g->suppress, report_id_of(a->id.data), a->window_wall_ns);
+	}
+}

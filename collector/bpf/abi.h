@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * The records that cross the ring buffer, for both sides: clang -target bpf writes, user space
+ * reads.
+ *
+ * A record is one fixed struct (below, by kind) and a tail. Everything variable lies in the tail
+ * and is named by a struct abi_span in the fixed part: offset from the first byte of the record,
+ * and length in bytes, without NUL. A span of length 0 is absent (its offset means nothing). Spans
+ * do not overlap but may have gaps between them. The reader checks every span against header.size.
+ *
+ * Rules: little changes inside a version; fields are only ever appended to a kind's fixed part, and
+ * then ABI_VERSION rises. Numbers are in host order unless they say otherwise. Bytes of strings are
+ * what the kernel had: any byte but NUL (args and abstract socket names may hold NUL).
+ * Thread: none (types only). Ceiling: ABI_RECORD_MAX bytes for one record.
+ */
+#include <stdint.h>
+
+#define ABI_VERSION    1
+#define ABI_RECORD_MAX 32768u /* largest record */
+#define ABI_PATH_MAX   4096u  /* longest path kept; longer ones lose their front */
+#define ABI_ARGS_MAX   16384u /* longest argument block kept; longer ones lose their end */
+#define ABI_COMM_SIZE  16u    /* with its NUL */
+
+enum abi_kind {
+	ABI_KIND_NONE = 0,
+	ABI_KIND_EXEC = 1,         /* struct abi_exec: a new image runs */
+	ABI_KIND_FORK = 2,         /* struct abi_fork: a new process (not: a new thread) */
+	ABI_KIND_EXIT = 3,         /* struct abi_exit: the last thread of a process is gone */
+	ABI_KIND_OPEN = 4,         /* struct abi_open */
+	ABI_KIND_CONNECT = 5,      /* struct abi_connect */
+	ABI_KIND_CGROUP_MKDIR = 6, /* struct abi_cgroup: cgroup v2 only; also outside the scope */
+	ABI_KIND_CGROUP_RMDIR = 7, /* struct abi_cgroup */
+	ABI_KIND_COUNT = 8,
+};
+
+/* Why the kernel side did not submit a record that it had seen. Index of the drop counters. */
+enum abi_drop {
+	ABI_DROP_RING_FULL = 0, /* bpf_ringbuf_reserve refused */
+	ABI_DROP_MAP_FULL =
+		1,         /* a new cgroup did not fit into the scope map; counted for kind NONE */
+	ABI_DROP_READ = 2, /* kernel memory could not be read, there is nothing to say */
+	ABI_DROP_COUNT = 3,
+};
+
+/* Where a bounded read failed although the record went out: counters only. Index of read_failures.
+ */
+enum abi_read_site {
+	ABI_READ_TASK = 0,      /* a field of the task */
+	ABI_READ_DENTRY = 1,    /* path walk: dentry or mount */
+	ABI_READ_NAME = 2,      /* path walk: bytes of a name */
+	ABI_READ_ARGS = 3,      /* argument block of a new image */
+	ABI_READ_USER_PATH = 4, /* path argument of a failed open */
+	ABI_READ_SOCKET = 5,    /* socket behind a descriptor */
+	ABI_READ_USER_ADDR = 6, /* address argument of connect */
+	ABI_READ_FILE = 7,      /* struct file behind a descriptor (closed meanwhile) */
+	ABI_READ_SITES = 8,
+};
+
+struct abi_span {
+	uint32_t off; /* from the start of the record */
+	uint32_t len; /* bytes; 0 = absent */
+};
+_Static_assert(sizeof(struct abi_span) == 8, "abi_span");
+
+/* A process by (tgid, start): unique for one boot. start_boot_ns 0 = unknown. */
+struct abi_process {
+	uint64_t start_boot_ns; /* CLOCK_BOOTTIME start of the group leader */
+	uint32_t tgid;          /* in the initial pid namespace */
+	uint32_t reserved;      /* 0 */
+};
+_Static_assert(sizeof(struct abi_process) == 16, "abi_process");
+
+/* header.flags */
+#define ABI_FLAG_PENDING   0x0001u /* scope entry of the cgroup is still pending */
+#define ABI_FLAG_WATCH_ALL 0x0002u /* cgroup not in the scope: came by the setting "watch all" */
+#define ABI_FLAG_COMPAT    0x0004u /* 32-bit system call (int 0x80, ia32) */
+#define ABI_FLAG_PARTIAL   0x0008u /* a read failed: some fields are 0 or absent */
+
+/*
+ * First part of each record. It describes the acting process: for FORK the child, for EXEC the
+ * process with its new image, for CGROUP_* who made or removed the directory.
+ */
+struct abi_header {
+	uint32_t size;      /* bytes of the whole record with its tail, multiple of 8 */
+	uint16_t kind;      /* enum abi_kind */
+	uint16_t flags;     /* ABI_FLAG_* */
+	uint64_t boot_ns;   /* CLOCK_BOOTTIME when it was seen */
+	uint64_t cgroup_id; /* cgroup v2 id (inode number of the directory) of the acting task */
+	uint64_t start_boot_ns; /* CLOCK_BOOTTIME start of the group leader, as in abi_process */
+	uint32_t tgid;          /* process id, initial pid namespace */
+	uint32_t tid;           /* thread id, initial pid namespace */
+	uint32_t ppid;          /* tgid of the parent at this moment */
+	uint32_t uid;           /* real uid, initial user namespace */
+	uint32_t gid;           /* real gid */
+	uint32_t group;         /* `group` of the scope entry, as user space set it; 0 = none */
+};
+_Static_assert(sizeof(struct abi_header) == 56, "abi_header");
+
+/* Circumstances of a path (fields *_flags that say "ABI_PATH_*"). */
+#define ABI_PATH_TRUNCATED                                                                      \
+	0x01u                   /* longer than kept: the front is missing (user paths: the end) \
+				 */
+#define ABI_PATH_USER     0x02u /* string from user memory, unresolved, may be relative */
+#define ABI_PATH_DELETED  0x04u /* the object has no name left in its directory, or no link */
+#define ABI_PATH_DETACHED 0x08u /* no mounted place: memfd, pipe, anonymous inode, lazy unmount */
+#define ABI_PATH_OUTSIDE \
+	0x10u /* not below the process's root: absolute from the mount tree's root */
+#define ABI_PATH_FAILED 0x20u /* a read failed on the way: bytes are the known end of the path */
+
+/* abi_exec.exec_flags */
+#define ABI_EXEC_UPPER          0x0001u /* executable lies in overlayfs's writable layer */
+#define ABI_EXEC_MEMFD          0x0002u /* executable is a memfd or other unlinked shared memory */
+#define ABI_EXEC_DELETED        0x0004u /* executable has no link left (nlink 0) */
+#define ABI_EXEC_ARGS_TRUNCATED 0x0008u /* argument block was longer than ABI_ARGS_MAX */
+#define ABI_EXEC_STDIN_SOCKET   0x0010u /* fd 0 is a socket */
+#define ABI_EXEC_STDOUT_SOCKET  0x0020u /* fd 1 is a socket */
+#define ABI_EXEC_STDIN_PIPE     0x0040u /* fd 0 is a pipe */
+#define ABI_EXEC_STDOUT_PIPE    0x0080u /* fd 1 is a pipe */
+#define ABI_EXEC_SCRIPT         0x0100u /* `filename` is a script, exe its interpreter */
+#define ABI_EXEC_BY_FD          0x0200u /* execveat: filename is /dev/fd/N or /dev/fd/N/rest */
+
+struct abi_exec {
+	struct abi_header header;
+	struct abi_process parent; /* real parent; tgid equals header.ppid */
+	uint64_t inode;            /* of the executable */
+	uint64_t caps_effective;   /* bit n = capability n */
+	uint32_t dev_major;        /* device of the executable's filesystem */
+	uint32_t dev_minor;
+	uint32_t euid; /* effective, initial user namespace */
+	uint32_t egid;
+	uint32_t session; /* session leader's pid, initial pid namespace; 0 = unknown */
+	uint32_t tty;     /* controlling terminal major << 20 | minor; 0 = none */
+	uint32_t mnt_ns;  /* inode number of the mount namespace; tells runc init from its container
+			   */
+	uint32_t pid_ns;  /* inode number of the pid namespace */
+	uint32_t pid_in_ns;       /* tgid in its own pid namespace; 1 = the container's init */
+	uint32_t exec_flags;      /* ABI_EXEC_* */
+	uint32_t exe_flags;       /* ABI_PATH_* of exe */
+	uint32_t cwd_flags;       /* ABI_PATH_* of cwd */
+	char comm[ABI_COMM_SIZE]; /* NUL-terminated */
+	struct abi_span exe; /* resolved path of the opened executable, below the process's root */
+	struct abi_span filename; /* as given to execve: the script for scripts; may be relative */
+	struct abi_span
+		args; /* argv, each argument followed by NUL (the last one too unless truncated) */
+	struct abi_span cwd; /* resolved working directory */
+};
+_Static_assert(sizeof(struct abi_exec) == 184, "abi_exec");
+
+struct abi_fork {
+	struct abi_header header;  /* of the child */
+	struct abi_process parent; /* the new process's parent (real_parent) */
+	uint32_t pid_in_ns;        /* tgid in its own pid namespace */
+	uint32_t reserved;         /* 0 */
+	char comm[ABI_COMM_SIZE];
+};
+_Static_assert(sizeof(struct abi_fork) == 96, "abi_fork");
+
+/* Two threads that end at the same instant can both report the end of their process: take the
+ * first. */
+struct abi_exit {
+	struct abi_header header;
+	uint32_t status; /* as from wait(2): low 7 bits signal, 0x80 core, bits 8..15 exit code */
+	uint32_t reserved;
+	char comm[ABI_COMM_SIZE];
+};
+_Static_assert(sizeof(struct abi_exit) == 80, "abi_exit");
+
+/*
+ * open, openat, openat2, creat. ret >= 0: path, inode and access come from the opened file. ret < 0
+ * (only -EPERM and -EACCES are reported): path is the caller's string, path_flags has
+ * ABI_PATH_USER, dirfd says what it is relative to and cwd/dir is not resolved.
+ */
+struct abi_open {
+	struct abi_header header;
+	uint64_t inode;      /* 0 for failed opens */
+	int32_t ret;         /* descriptor or -errno */
+	uint32_t open_flags; /* O_* (x86-64/asm-generic values): file->f_flags and the call's
+				O_CREAT|O_TRUNC|O_EXCL */
+	uint32_t mode;       /* i_mode of the object with its type bits; 0 for failed opens */
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	int32_t dirfd;       /* as given; AT_FDCWD (-100) for open and creat */
+	uint32_t path_flags; /* ABI_PATH_* */
+	uint32_t reserved;
+	char comm[ABI_COMM_SIZE];
+	struct abi_span path;
+};
+_Static_assert(sizeof(struct abi_open) == 120, "abi_open");
+
+/* abi_connect.addr_flags */
+#define ABI_ADDR_USER \
+	0x01u /* address from user memory (the call failed or the socket has no peer) */
+#define ABI_ADDR_ABSTRACT  0x02u /* AF_UNIX: path is an abstract name, without its leading NUL */
+#define ABI_ADDR_TRUNCATED 0x04u /* unix path longer than kept */
+#define ABI_ADDR_RESOLVED  0x08u /* AF_UNIX: path walked from the bound socket's dentry */
+#define ABI_ADDR_UNNAMED   0x10u /* AF_UNIX peer without a name */
+
+/* connect(2) on AF_INET, AF_INET6, AF_UNIX; any l4 protocol; any ret. */
+struct abi_connect {
+	struct abi_header header;
+	int32_t ret; /* 0, -EINPROGRESS (non-blocking, address known) or another -errno */
+	int32_t fd;
+	uint16_t family;     /* AF_* of the address */
+	uint16_t sock_type;  /* SOCK_STREAM, SOCK_DGRAM … */
+	uint16_t protocol;   /* IPPROTO_TCP, IPPROTO_UDP …; 0 for AF_UNIX */
+	uint16_t port;       /* remote, host order */
+	uint16_t local_port; /* host order, 0 = unknown */
+	uint16_t addr_flags; /* ABI_ADDR_* */
+	uint32_t path_flags; /* ABI_PATH_* when ABI_ADDR_RESOLVED */
+	uint8_t addr[16];    /* remote: AF_INET first 4 bytes, network order; rest 0 */
+	uint8_t local[16];   /* local address the same way, all 0 = unknown */
+	char comm[ABI_COMM_SIZE];
+	struct abi_span path; /* AF_UNIX only */
+};
+_Static_assert(sizeof(struct abi_connect) == 136, "abi_connect");
+
+struct abi_cgroup {
+	struct abi_header header; /* of who made or removed it */
+	uint64_t id;              /* of the cgroup: inode number of its directory */
+	uint64_t parent_id;
+	uint32_t level;       /* depth below the root, root = 0 */
+	uint32_t scope_flags; /* SCOPE_* now in the map for it (mkdir) or before (rmdir) */
+	struct abi_span path; /* from the root of the v2 hierarchy, begins with '/' */
+};
+_Static_assert(sizeof(struct abi_cgroup) == 88, "abi_cgroup");
+
+/* --- maps that both sides touch --- */
+
+/* Monitored system calls by what their arguments are; index of the handlers map. */
+enum syscall_class {
+	SYSCALL_NONE = 0,
+	SYSCALL_OPEN = 1,       /* path, flags, mode */
+	SYSCALL_OPENAT = 2,     /* dirfd, path, flags, mode */
+	SYSCALL_OPENAT2 = 3,    /* dirfd, path, struct open_how * */
+	SYSCALL_CREAT = 4,      /* path, mode */
+	SYSCALL_CONNECT = 5,    /* fd, address, length */
+	SYSCALL_SOCKETCALL = 6, /* number, arguments in user memory */
+	SYSCALL_CLASSES = 8,
+};
+
+/* Programs that build an exec record; index of the exec_stages map. */
+enum exec_stage { EXEC_STAGE_SMALL = 0, EXEC_STAGE_LARGE = 1, EXEC_STAGES = 2 };
+
+/* struct abi_scope.flags */
+#define SCOPE_PENDING   0x01u /* new cgroup, identity not known yet: captured as if in scope */
+#define SCOPE_IGNORE    0x02u /* known and not wanted: children are made ignored too */
+#define SCOPE_INHERITED 0x04u /* the kernel side copied it from the parent at mkdir */
+
+/* Value of the scope map; key is the cgroup id (u64). No entry = out of scope. */
+struct abi_scope {
+	uint32_t group; /* number user space chose, echoed in header.group; 0 = none */
+	uint32_t flags; /* SCOPE_* */
+};
+_Static_assert(sizeof(struct abi_scope) == 8, "abi_scope");
+
+/* abi_settings.flags */
+#define SETTING_WATCH_ALL  0x01u /* report cgroups outside the scope too (not SCOPE_IGNORE ones) */
+#define SETTING_NO_PENDING 0x02u /* do not put new cgroups into the scope */
+
+/* Single value of the settings map; may be changed while running. */
+struct abi_settings {
+	uint32_t flags;        /* SETTING_* */
+	uint32_t self_tgid;    /* the collector itself: never reported */
+	uint32_t kind_mask;    /* bit n = report kind n */
+	uint32_t wakeup_bytes; /* fill level of the ring that wakes the reader before its timer */
+};
+_Static_assert(sizeof(struct abi_settings) == 16, "abi_settings");
+
+/* Single per-CPU value of the counters map. seen[k] == submitted[k] + sum of dropped[k][*]. */
+struct abi_counters {
+	uint64_t seen[ABI_KIND_COUNT];
+	uint64_t submitted[ABI_KIND_COUNT];
+	uint64_t dropped[ABI_KIND_COUNT][ABI_DROP_COUNT];
+	uint64_t read_failures[ABI_READ_SITES];
+};
+_Static_assert(sizeof(struct abi_counters) == 8 * (8 + 8 + 24 + 8), "abi_counters");

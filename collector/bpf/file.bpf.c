@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Opens: open, openat, openat2, creat, judged by what was really opened. */
+#include "collector/bpf/read.h"
+#include "collector/bpf/syscalls.h"
+
+#define AT_FDCWD  -100
+#define ERR_PERM  -1
+#define ERR_ACCES -13
+#define CALL_FLAGS \
+	(00000100u | 00000200u | 00001000u) /* O_CREAT | O_EXCL | O_TRUNC: not kept in f_flags */
+
+struct open_call {
+	struct scope_hit hit;
+	uint64_t user_path;
+	uint32_t flags; /* as asked for */
+	int32_t dirfd;
+	int32_t ret;
+};
+
+static __always_inline uint32_t how_flags(uint64_t how)
+{
+	uint64_t flags = 0; /* first member of struct open_how */
+
+	if (bpf_probe_read_user(&flags, sizeof(flags), (void *)how))
+		emit_read_failed(ABI_READ_USER_PATH);
+	return flags;
+}
+
+static __always_inline void open_args(
+	struct pt_regs *regs, const struct syscall_info *info, struct open_call *call)
+{
+	uint64_t a0 = syscall_arg0(regs, info->compat);
+	uint64_t a1 = syscall_arg1(regs, info->compat);
+	uint64_t a2 = syscall_arg2(regs, info->compat);
+
+	call->dirfd = AT_FDCWD;
+	call->user_path = a0;
+	call->flags = a1;
+	if (info->class == SYSCALL_CREAT) {
+		call->flags = CALL_FLAGS & ~00000200u;
+	} else if (info->class != SYSCALL_OPEN) {
+		call->dirfd = a0;
+		call->user_path = a1;
+		call->flags = info->class == SYSCALL_OPENAT2 ? how_flags(a2) : a2;
+	}
+}
+
+static __always_inline void open_common(
+	struct abi_open *o, const struct open_call *call, struct task_struct *task)
+{
+	o->ret = call->ret;
+	o->dirfd = call->dirfd;
+	o->open_flags = call->flags;
+	o->inode = 0;
+	o->mode = 0;
+	o->dev_major = 0;
+	o->dev_minor = 0;
+	o->path_flags = 0;
+	o->reserved = 0;
+	read_comm(task, o->comm);
+}
+
+/* The caller's string, for what was never opened. cap constant. False: longer than this class
+ * keeps. */
+static __always_inline bool open_user(const struct open_call *call, struct task_struct *task,
+	uint32_t extra_flags, const uint32_t cap)
+{
+	const uint32_t room =
+		cap == CLASS_SMALL ? CLASS_SMALL - sizeof(struct abi_open) : ABI_PATH_MAX;
+	struct abi_open *o = emit_reserve(ABI_KIND_OPEN, cap);
+	long n;
+
+	if (!o)
+		return true;
+	n = bpf_probe_read_user_str((void *)o + sizeof(*o), room, (void *)call->user_path);
+	if (cap == CLASS_SMALL && n == room) {
+		emit_discard(o);
+		return false;
+	}
+	open_common(o, call, task);
+	o->path_flags = ABI_PATH_USER | extra_flags;
+	if (n == room)
+		o->path_flags |= ABI_PATH_TRUNCATED;
+	if (n <= 0) {
+		emit_read_failed(ABI_READ_USER_PATH);
+		o->path_flags |= ABI_PATH_FAILED;
+		n = 1;
+	}
+	o->path.off = sizeof(*o);
+	o->path.len = n - 1;
+	emit_header(&o->header, ABI_KIND_OPEN, sizeof(*o) + n - 1, task, &call->hit);
+	emit_submit(o, ABI_KIND_OPEN, cap);
+	return true;
+}
+
+static __always_inline void open_file(const struct open_call *call, struct task_struct *task,
+	struct file *file, struct path_walk *walk, const uint32_t cap)
+{
+	struct abi_open *o = emit_reserve(ABI_KIND_OPEN, cap);
+	uint32_t end, dev, at;
+	struct inode *inode;
+
+	if (!o)
+		return;
+	inode = BPF_CORE_READ(file, f_inode);
+	end = sizeof(*o) + walk->len;
+	open_common(o, call, task);
+	o->open_flags = BPF_CORE_READ(file, f_flags) | (call->flags & CALL_FLAGS);
+	o->inode = BPF_CORE_READ(inode, i_ino);
+	o->mode = BPF_CORE_READ(inode, i_mode);
+	dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	o->dev_major = dev_major(dev);
+	o->dev_minor = dev_minor(dev);
+	at = path_write(o, cap, end, walk);
+	o->path_flags = walk->flags | path_deleted(walk->dentry, inode);
+	o->path.off = at;
+	o->path.len = end - at;
+	emit_header(&o->header, ABI_KIND_OPEN, end, task, &call->hit);
+	emit_submit(o, ABI_KIND_OPEN, cap);
+}
+
+static __always_inline void open_done(struct open_call *call, struct task_struct *task)
+{
+	struct file *file = file_of_fd(task, call->ret);
+	struct path_walk walk;
+
+	if (!file) { /* another thread closed it already */
+		emit_read_failed(ABI_READ_FILE);
+		if (!open_user(call, task, ABI_PATH_FAILED, CLASS_SMALL))
+			(void)open_user(call, task, ABI_PATH_FAILED, CLASS_PATH);
+		return;
+	}
+	FORGET_RANGE(call->hit.flags, (uint64_t)file);
+	FORGET_RANGE(call->flags, (uint64_t)file);
+	FORGET_RANGE(call->dirfd, (uint64_t)file);
+	walk_begin(
+		&walk, task, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
+	path_measure(&walk);
+	if (sizeof(struct abi_open) + walk.len + NAME_SLACK < CLASS_SMALL)
+		open_file(call, task, file, &walk, CLASS_SMALL);
+	else if (sizeof(struct abi_open) + walk.len + NAME_SLACK < CLASS_MEDIUM)
+		open_file(call, task, file, &walk, CLASS_MEDIUM);
+	else
+		open_file(call, task, file, &walk, CLASS_PATH);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(file_open_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct syscall_info info;
+	struct open_call call = {};
+
+	if (ret < 0 && ret != ERR_PERM && ret != ERR_ACCES)
+		return 0;
+	if (!scope_current(ABI_KIND_OPEN, &call.hit))
+		return 0;
+	emit_seen(ABI_KIND_OPEN);
+	syscall_classify(regs, task, &info);
+	if (info.compat)
+		call.hit.flags |= ABI_FLAG_COMPAT;
+	call.ret = ret;
+	open_args(regs, &info, &call);
+	if (ret >= 0)
+		open_done(&call, task);
+	else if (!open_user(&call, task, 0, CLASS_SMALL))
+		(void)open_user(&call, task, 0, CLASS_PATH);
+	return 0;
+}

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# The kernel side and the sources of records; included by CMakeLists.txt beside it.
+include(bpf)
+pw_bpf(podward_bpf SOURCES
+	bpf/sys.bpf.c bpf/exec.bpf.c bpf/file.bpf.c bpf/net.bpf.c bpf/cgroup.bpf.c)
+
+add_library(collector_kernel STATIC probe.c ring.c kmaps.c replay.c record.c)
+target_link_libraries(collector_kernel PUBLIC podward_flags pw_base PRIVATE podward_bpf ext::bpf)
+add_dependencies(collector_kernel podward_bpf_skeleton)
+
+pw_test(test_replay OOM LINK collector_kernel)
+foreach(test IN ITEMS load exec file net scope loss)
+	pw_test(test_kernel_${test} LABEL kernel SOURCES tests/test_kernel_${test}.c tests/kernel_rig.c
+		LINK collector_kernel)
+	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)
+endforeach()

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/settings.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define S(field) offsetof(struct settings, field)
+#define MS       1000000ull
+#define SECOND   (1000 * MS)
+
+static const struct pw_setting table[] = {
+	{"node", PW_SETTING_TEXT, S(node), NULL, 0, 0, NULL, "NAME",
+		"Name of this node; default: the host's name"},
+	{"policysync", PW_SETTING_TEXT, S(policysync), NULL, 0, 0, NULL, "ADDRESS",
+		"Where pod groups, the scope and the analyzers' addresses come from; without it "
+		"pod "
+		"groups are derived from the cgroups"},
+	{"analyzer", PW_SETTING_TEXT, S(analyzer), NULL, 0, 0, NULL, "ADDRESS",
+		"Where events go; overrides what policysync says"},
+	{"insecure", PW_SETTING_BOOL, S(insecure), "false", 0, 0, NULL, NULL,
+		"Plain text; for unix sockets and loopback addresses only"},
+	{"metrics-listen", PW_SETTING_TEXT, S(metrics_listen), NULL, 0, 0, NULL, "ADDRESS",
+		"Where metrics and health are served over HTTP; default 127.0.0.1:9401 when events "
+		"are sent, else none"},
+	{"print", PW_SETTING_CHOICE, S(print), "off", 0, 0, "off|compact|json", "compact",
+		"Shows events on standard output; needs no server"},
+	{"all", PW_SETTING_BOOL, S(all), "false", 0, 0, NULL, NULL,
+		"With --print: also processes outside of containers"},
+	{"record", PW_SETTING_TEXT, S(record), NULL, 0, 0, NULL, "FILE",
+		"Writes what the kernel reports into a new file"},
+	{"record-limit", PW_SETTING_SIZE, S(record_limit), "256M", 4096, 0, NULL, "SIZE",
+		"Ceiling of that file"},
+	{"replay", PW_SETTING_TEXT, S(replay), NULL, 0, 0, NULL, "FILE",
+		"Reads records from a file instead of the kernel and ends with it"},
+	{"cgroup-root", PW_SETTING_TEXT, S(cgroup_root), NULL, 0, 0, NULL, "PATH",
+		"Mount point of the cgroup v2 hierarchy; default: found in /proc/self/mountinfo"},
+	{"systemd-units", PW_SETTING_BOOL, S(systemd_units), "false", 0, 0, NULL, NULL,
+		"Watches systemd services like containers; policysync's word is stronger"},
+	{"fold-window", PW_SETTING_DURATION, S(fold_window_ns), "10s", 100 * MS, 3600 * SECOND,
+		NULL, "DURATION",
+		"How long repeats of a known behaviour are counted before they are told"},
+	{"backlog-size", PW_SETTING_SIZE, S(backlog_bytes), "32M", 1 << 20, 1ull << 34, NULL,
+		"SIZE", "Memory for batches that the analyzer has not made durable"},
+	{"state-dir", PW_SETTING_TEXT, S(state_dir), NULL, 0, 0, NULL, "DIR",
+		"Folder for a file with those batches, so that they outlive a kill; not used with "
+		"--replay; default: in memory only"},
+	{"ring-size", PW_SETTING_SIZE, S(ring_bytes), "4M", 64 << 10, 64 << 20, NULL, "SIZE",
+		"Ring buffer between kernel and collector, a power of two"},
+	{"processes", PW_SETTING_U64, S(processes), "65536", 64, 1 << 22, NULL, "COUNT",
+		"Processes that are remembered at most"},
+	{"behaviours", PW_SETTING_U64, S(behaviours), "131072", 64, 1 << 24, NULL, "COUNT",
+		"Known behaviours that are remembered at most"},
+	{"stop-grace", PW_SETTING_DURATION, S(stop_grace_ns), "3s", 0, 300 * SECOND, NULL,
+		"DURATION", "How long the end waits for the analyzer to take what is left"},
+	{"log-level", PW_SETTING_CHOICE, S(log_level), "info", 0, 0, "error|warn|info|debug",
+		"LEVEL", "Least important level that is logged"},
+	{"log-format", PW_SETTING_CHOICE, S(log_format), "logfmt", 0, 0, "logfmt|json", "FORMAT",
+		"Form of the log lines"},
+};
+
+const struct pw_config_spec settings_spec = {
+	.program = "podward-collector",
+	.purpose = "Sees what containers do through eBPF and tells the analyzer.",
+	.settings = table,
+	.count = PW_COUNT(table),
+};
+
+bool settings_is_local(const char *address)
+{
+	static const char *const local[] = {
+		"unix:", "unix-abstract:", "127.", "[::1]:", "localhost:"};
+
+	for (size_t i = 0; i < PW_COUNT(local); i++)
+		if (strncmp(address, local[i], strlen(local[i])) == 0)
+			return true;
+	return false;
+}
+
+static int check_address(const char *flag, const char *address, bool insecure, struct pw_err *err)
+{
+	if (!address)
+		return 0;
+	if (address[0] == '\0' || !strchr(address, ':'))
+		return pw_err_set(err, -EINVAL,
+			"--%s: expected unix:/path or host:port, got \"%s\"", flag, address);
+	if (!insecure)
+		return pw_err_set(err, -EPERM,
+			"--%s %s: this version has no TLS yet, so plain text must be asked for "
+			"with "
+			"--insecure (unix sockets and loopback addresses only)",
+			flag, address);
+	if (!settings_is_local(address))
+		return pw_err_set(err, -EPERM,
+			"--%s %s: --insecure is for unix sockets and loopback addresses only", flag,
+			address);
+	return 0;
+}
+
+static bool is_power_of_two(uint64_t n)
+{
+	return n > 0 && (n & (n - 1)) == 0;
+}
+
+int settings_check(const struct settings *s, struct pw_err *err)
+{
+	int r = 0;
+
+	if (!s->policysync && !s->analyzer && !s->print && !s->record)
+		return pw_err_set(err, -EINVAL,
+			"nothing to do: give --policysync or --analyzer to send events, --print to "
+			"show them or --record to keep them");
+	if (s->all && !s->print)
+		return pw_err_set(err, -EINVAL, "--all: only together with --print");
+	if (s->record && s->replay)
+		return pw_err_set(err, -EINVAL, "--record: not together with --replay");
+	if (s->node && (s->node[0] == '\0' || strlen(s->node) > 253))
+		return pw_err_set(err, -EINVAL, "--node: expected 1 to 253 bytes");
+	if (!is_power_of_two(s->ring_bytes))
+		return pw_err_set(err, -EINVAL, "--ring-size: expected a power of two");
+	r = check_address("policysync", s->policysync, s->insecure, err);
+	return r < 0 ? r : check_address("analyzer", s->analyzer, s->insecure, err);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Settings of podward-collector: one row each in settings.c; rules that need more than one row in
+ * settings_check. Thread: main, at start; immutable afterwards.
+ */
+#include "common/base/config.h"
+
+struct settings {
+	const char *node;
+	const char *policysync;
+	const char *analyzer;
+	bool insecure;
+	const char *metrics_listen;
+	uint64_t print; /* enum print_form */
+	bool all;
+	const char *record;
+	uint64_t record_limit;
+	const char *replay;
+	const char *cgroup_root;
+	bool systemd_units;
+	uint64_t fold_window_ns;
+	uint64_t backlog_bytes;
+	const char *state_dir; /* NULL or "" = nothing on disk */
+	uint64_t ring_bytes;
+	uint64_t processes;
+	uint64_t behaviours;
+	uint64_t stop_grace_ns;
+	uint64_t log_level;
+	uint64_t log_format;
+};
+
+extern const struct pw_config_spec settings_spec;
+
+/* What fits together and what may be asked for; err names the flag. */
+int settings_check(const struct settings *s, struct pw_err *err) PW_MUST_CHECK;
+/* unix: sockets and loopback addresses. */
+bool settings_is_local(const char *address);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/tests/records.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static struct abi_header header_of(uint16_t kind, const struct records_actor *a)
+{
+	return (struct abi_header){
+		.kind = kind,
+		.boot_ns = a->time,
+		.cgroup_id = a->cgroup,
+		.start_boot_ns = a->start,
+		.tgid = a->pid,
+		.tid = a->pid,
+		.ppid = a->ppid,
+		.uid = a->uid,
+		.gid = a->gid,
+	};
+}
+
+static void set_comm(char comm[ABI_COMM_SIZE], const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (len >= ABI_COMM_SIZE)
+		len = ABI_COMM_SIZE - 1;
+	if (len > 0)
+		memcpy(comm, text, len);
+}
+
+static void begin(struct records *r, const void *fixed, size_t size)
+{
+	memset(r->bytes, 0, sizeof(r->bytes));
+	memcpy(r->bytes, fixed, size);
+	r->len = size;
+}
+
+/* Puts bytes behind what is there; span_at is the offset of the span that names them. */
+static void put(struct records *r, size_t span_at, const void *bytes, size_t len)
+{
+	struct abi_span span = {.off = (uint32_t)r->len, .len = (uint32_t)len};
+
+	memcpy(r->bytes + span_at, &span, sizeof(span));
+	if (len > 0)
+		memcpy(r->bytes + r->len, bytes, len);
+	r->len += len;
+}
+
+static void end(struct records *r)
+{
+	uint32_t size = 0;
+
+	r->len = (r->len + 7) / 8 * 8;
+	size = (uint32_t)r->len;
+	memcpy(r->bytes, &size, sizeof(size));
+}
+
+void records_exec(struct records *r, const struct records_actor *a, const char *exe,
+	struct pw_slice args, uint64_t parent_start)
+{
+	struct abi_exec x = {.header = header_of(ABI_KIND_EXEC, a)};
+
+	x.parent.tgid = a->ppid;
+	x.parent.start_boot_ns = parent_start;
+	x.inode = 7;
+	x.dev_major = 8;
+	x.mnt_ns = a->mnt_ns;
+	x.pid_ns = a->pid_ns;
+	x.pid_in_ns = a->pid_in_ns;
+	set_comm(x.comm, a->comm);
+	begin(r, &x, sizeof(x));
+	put(r, offsetof(struct abi_exec, exe), exe, strlen(exe));
+	put(r, offsetof(struct abi_exec, args), args.ptr, args.len);
+	put(r, offsetof(struct abi_exec, cwd), "/work", 5);
+	end(r);
+}
+
+void records_fork(struct records *r, const struct records_actor *a, uint64_t parent_start)
+{
+	struct abi_fork x = {.header = header_of(ABI_KIND_FORK, a)};
+
+	x.parent.tgid = a->ppid;
+	x.parent.start_boot_ns = parent_start;
+	x.pid_in_ns = a->pid_in_ns;
+	set_comm(x.comm, a->comm);
+	begin(r, &x, sizeof(x));
+	end(r);
+}
+
+void records_exit(struct records *r, const struct records_actor *a, uint32_t status)
+{
+	struct abi_exit x = {.header = header_of(ABI_KIND_EXIT, a)};
+
+	x.status = status;
+	set_comm(x.comm, a->comm);
+	begin(r, &x, sizeof(x));
+	end(r);
+}
+
+void records_open(struct records *r, const struct records_actor *a, const char *path,
+	uint32_t open_flags, int32_t ret)
+{
+	struct abi_open x = {.header = header_of(ABI_KIND_OPEN, a)};
+
+	x.open_flags = open_flags;
+	x.ret = ret;
+	x.dirfd = -100;
+	x.path_flags = ret < 0 ? ABI_PATH_USER : 0;
+	set_comm(x.comm, a->comm);
+	begin(r, &x, sizeof(x));
+	put(r, offsetof(struct abi_open, path), path, strlen(path));
+	end(r);
+}
+
+void records_connect4(struct records *r, const struct records_actor *a, const char *address,
+	uint16_t port, int32_t ret)
+{
+	struct abi_connect x = {.header = header_of(ABI_KIND_CONNECT, a)};
+
+	x.family = AF_INET;
+	x.sock_type = 1;
+	x.protocol = IPPROTO_TCP;
+	x.port = port;
+	x.ret = ret;
+	(void)inet_pton(AF_INET, address, x.addr);
+	set_comm(x.comm, a->comm);
+	begin(r, &x, sizeof(x));
+	end(r);
+}
+
+static void records_cgroup(
+	struct records *r, uint16_t kind, const struct abi_cgroup *from, const char *path)
+{
+	struct abi_cgroup x = *from;
+
+	x.header.kind = kind;
+	x.header.tgid = 1;
+	begin(r, &x, sizeof(x));
+	put(r, offsetof(struct abi_cgroup, path), path, strlen(path));
+	end(r);
+}
+
+void records_mkdir(
+	struct records *r, uint64_t time, uint64_t id, uint64_t parent_id, const char *path)
+{
+	struct abi_cgroup x = {.header.boot_ns = time, .id = id, .parent_id = parent_id};
+
+	records_cgroup(r, ABI_KIND_CGROUP_MKDIR, &x, path);
+}
+
+void records_rmdir(struct records *r, uint64_t time, uint64_t id, const char *path)
+{
+	struct abi_cgroup x = {.header.boot_ns = time, .id = id};
+
+	records_cgroup(r, ABI_KIND_CGROUP_RMDIR, &x, path);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nothing is dropped uncounted: the ledger of the kernel side under overload, and the wake-up. */
+#include "collector/tests/kernel_rig.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define OPENS    5000u
+#define CHILDREN 4
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_open(&rig, &(struct probe_options){.ring_bytes = 65536});
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_close(&rig);
+	return 0;
+}
+
+static int open_many(void *ctx)
+{
+	for (unsigned i = 0; i < *(unsigned *)ctx; i++) {
+		int fd = open("/dev/null", O_RDONLY);
+
+		if (fd < 0)
+			return 98;
+		(void)close(fd);
+	}
+	return 0;
+}
+
+/* Several processes at once, so that programs run on all CPUs and preempt each other. */
+static int open_many_in_parallel(void *ctx)
+{
+	int failed = 0, status;
+
+	for (int i = 0; i < CHILDREN; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(open_many(ctx));
+	}
+	while (wait(&status) > 0)
+		failed |= status;
+	return failed != 0;
+}
+
+static uint64_t dropped(const struct abi_counters *c, uint32_t kind)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t reason = 0; reason < ABI_DROP_COUNT; reason++)
+		sum += c->dropped[kind][reason];
+	return sum;
+}
+
+static void full_ring_drops_are_counted_exactly(void **state)
+{
+	unsigned opens = OPENS;
+	pid_t pid = rig_run(&rig, open_many_in_parallel, &opens);
+	struct abi_counters c = rig_counters(&rig);
+	struct source_stats stats;
+	size_t delivered = 0;
+
+	(void)state;
+	(void)pid;
+	assert_int_equal(source_stats(rig.source, &stats), 0);
+	assert_int_equal(stats.recursion_misses + c.seen[ABI_KIND_OPEN], CHILDREN * OPENS);
+	assert_int_equal(rig_count(&rig, ABI_KIND_OPEN, 0), c.submitted[ABI_KIND_OPEN]);
+	assert_true(c.dropped[ABI_KIND_OPEN][ABI_DROP_RING_FULL] > CHILDREN * OPENS / 2);
+	assert_true(c.submitted[ABI_KIND_OPEN] > 50);
+	for (uint32_t kind = 0; kind < ABI_KIND_COUNT; kind++) {
+		assert_int_equal(c.seen[kind], c.submitted[kind] + dropped(&c, kind));
+		delivered += c.submitted[kind];
+	}
+	assert_int_equal(delivered, rig.count);
+	assert_int_equal(stats.delivered, rig.count);
+	assert_int_equal(stats.refused, 0);
+	for (uint32_t site = 0; site < ABI_READ_SITES; site++)
+		assert_int_equal(c.read_failures[site], 0);
+}
+
+static void reader_is_woken_only_above_the_fill_level(void **state)
+{
+	struct pollfd p = {.fd = source_fd(rig.source), .events = POLLIN};
+	unsigned few = 5, many = 60;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		unsigned opens = round ? many : few;
+		int ready;
+
+		rig_drain(&rig);
+		rig_clear(&rig);
+		assert_int_equal(poll(&p, 1, 0), 0);
+		pid = fork();
+		if (pid == 0) { /* not by rig_run: that one drains */
+			char path[512];
+			int fd;
+
+			(void)snprintf(path, sizeof(path), "%s/cgroup.procs", rig.cgroup);
+			fd = open(path, O_WRONLY);
+			_exit(write(fd, "0", 1) == 1 ? open_many(&opens) : 99);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		ready = poll(&p, 1, round ? 5000 : 0);
+		assert_int_equal(ready, round);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_ring_drops_are_counted_exactly),
+		cmocka_unit_test(reader_is_woken_only_above_the_fill_level),
+	};
+
+	rig_require();
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The stream to one analyzer: CONNECT -> HELLO -> WELCOME -> STREAM, again and again. Batches go
+ * out in the order of their numbers, through a fresh encoder per stream; what is not durable is
+ * sent again to an analyzer that does not have it. Told to wait (throttle) it waits, told to drain
+ * it half-closes and comes back. Threads: uplink_new, uplink_push, uplink_set_target and
+ * uplink_free from the pipeline's thread; everything else happens on the RPC loop's.
+ * uplink_get_stats: any thread. Ceilings: 1,024 batches between the threads, then backlog_bytes.
+ */
+#include "collector/keep.h"
+
+struct uplink;
+struct pw_rpc_loop;
+
+struct uplink_settings {
+	struct pw_slice node;
+	uint8_t boot_id[16];
+	uint8_t instance[16]; /* unless the file goes on with another */
+	size_t backlog_bytes;
+	const char *state_dir;   /* of the backlog's file; NULL or "" = memory only */
+	bool live;               /* false: stamps belong to a recording … */
+	int64_t boot_to_wall_ns; /* … whose wall time is stamp + this */
+};
+
+struct uplink_stats {
+	uint64_t sent_batches, resent_batches, sent_events, resent_events;
+	uint64_t acked_batches; /* durable */
+	uint64_t unacked_events, backlog_bytes, backlog_batches;
+	uint64_t dropped_batches, dropped_events; /* by the backlog's ceiling */
+	uint64_t connects, disconnects, protocol_errors, throttles, drains;
+	uint64_t bytes_sent;
+	uint64_t restored_batches; /* from the file, at start */
+	struct keep_stats file;
+	uint32_t max_batch_events; /* of the last Welcome, 0 = none */
+	bool connected;            /* welcomed */
+	bool idle;                 /* everything pushed so far is durable */
+};
+
+int uplink_new(struct pw_rpc_loop *loop, const struct uplink_settings *settings,
+	struct uplink **ret, struct pw_err *err) PW_MUST_CHECK;
+const uint8_t *uplink_instance(const struct uplink *u); /* 16 bytes, for all peers */
+uint64_t uplink_first_epoch(const struct uplink *u);    /* of new batches; before any push */
+/* Connects to this address from now on; the same address changes nothing. */
+int uplink_set_target(struct uplink *u, const char *target, struct pw_err *err) PW_MUST_CHECK;
+/* Takes the batch over. False: no room between the threads; the caller keeps it and counts. */
+bool uplink_push(struct uplink *u, struct pw_batch *batch) PW_MUST_CHECK;
+void uplink_get_stats(const struct uplink *u, struct uplink_stats *ret);
+void uplink_free(struct uplink *u); /* before the loop stops */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * gRPC server with a method table. Every call is seen as a stream of messages; a unary method
+ * receives one and sends one. Methods not in the table get UNIMPLEMENTED at once. grpc.health.v1
+ * Check and Watch are built in.
+ * Back-pressure: the next message is read only after pw_call_next(), so a handler that has not
+ * finished with one message holds the peer back.
+ * Thread: the loop's. Ceilings: struct pw_server_limits; refusals are counted (pw_server_stats).
+ */
+#include "common/base/err.h"
+#include "common/base/slice.h"
+#include "common/rpc/loop.h"
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+
+/* gRPC status codes that we use. Source: grpc doc/statuscodes.md */
+enum pw_rpc_status {
+	PW_RPC_OK = 0,
+	PW_RPC_CANCELLED = 1,
+	PW_RPC_UNKNOWN = 2,
+	PW_RPC_INVALID_ARGUMENT = 3,
+	PW_RPC_DEADLINE_EXCEEDED = 4,
+	PW_RPC_NOT_FOUND = 5,
+	PW_RPC_PERMISSION_DENIED = 7,
+	PW_RPC_RESOURCE_EXHAUSTED = 8,
+	PW_RPC_FAILED_PRECONDITION = 9,
+	PW_RPC_UNIMPLEMENTED = 12,
+	PW_RPC_INTERNAL = 13,
+	PW_RPC_UNAVAILABLE = 14,
+	PW_RPC_UNAUTHENTICATED = 16,
+};
+const char *pw_rpc_status_name(int status);
+
+struct pw_server;
+struct pw_call;
+
+/* ctx is what on_open stored with pw_call_set_ctx. on_closed is the last callback, always called
+ * once for a call that on_open accepted, never for a refused one. */
+struct pw_method {
+	const ProtobufCServiceDescriptor *service;
+	const char *name; /* "Stream"; must exist in the service */
+	/* Accepts the call: return 0, or a pw_rpc_status > 0 to refuse it with. May be NULL. */
+	int (*on_open)(struct pw_call *call, void *method_ctx);
+	/* msg is valid until return. Call pw_call_next (now or later) for the next one. */
+	void (*on_message)(struct pw_call *call, const ProtobufCMessage *msg);
+	void (*on_half_close)(
+		struct pw_call *call);         /* peer sends no more; may be NULL = finish OK */
+	void (*on_sent)(struct pw_call *call); /* the send queue has room again; may be NULL */
+	void (*on_closed)(
+		struct pw_call *call); /* gone, for whatever reason; release ctx. May be NULL */
+	void *method_ctx;
+};
+
+struct pw_server_limits {
+	size_t message_bytes;            /* received; default 1 MiB */
+	size_t arena_bytes;              /* unpacked; default 8 MiB */
+	uint32_t calls;                  /* open at once; default 8,192 */
+	uint32_t streams_per_connection; /* default 64 */
+	uint32_t send_queue;             /* messages waiting per call; default 256 */
+	size_t send_queue_bytes;         /* bytes waiting per call; default 8 MiB */
+};
+#define PW_SERVER_LIMITS_DEFAULT                         \
+	{                                                \
+		1 << 20, 8 << 20, 8192, 64, 256, 8 << 20 \
+	}
+
+struct pw_server_stats {
+	uint64_t calls_opened, calls_open, messages_received, messages_sent, unimplemented,
+		refused_calls, malformed, bytes_received, bytes_sent,
+		oversize; /* messages refused before unpacking: over message_bytes, broken framing
+			   */
+};
+
+/* Everything is borrowed until pw_server_start returns; method contexts until the server stopped.
+ */
+struct pw_server_config {
+	struct pw_rpc_loop *loop;
+	const char *const *addresses;
+	size_t address_count;
+	const struct pw_method *methods;
+	size_t method_count;
+	const struct pw_server_limits *limits; /* NULL = PW_SERVER_LIMITS_DEFAULT */
+};
+
+/* Any thread. Listens on every address: "unix:/path", "127.0.0.1:7443", "[::1]:0". Plain text: see
+ * security in docs/operations.md. */
+int pw_server_start(const struct pw_server_config *config, struct pw_server **ret,
+	struct pw_err *err) PW_MUST_CHECK;
+/* Bound port of the first TCP address, for tests with port 0; 0 if none. Any thread. */
+uint16_t pw_server_port(const struct pw_server *s);
+/* Health answer for "" and all services; true at the start. Any thread. */
+void pw_server_set_serving(struct pw_server *s, bool serving);
+/* Refuses new calls, gives open ones grace_ms to end, cancels the rest, frees. Any other thread
+ * than the loop's. */
+void pw_server_stop(struct pw_server *s, uint32_t grace_ms);
+void pw_server_stats(const struct pw_server *s, struct pw_server_stats *ret); /* any thread */
+
+void pw_call_set_ctx(struct pw_call *call, void *ctx);
+void *pw_call_ctx(const struct pw_call *call);
+void *pw_call_method_ctx(const struct pw_call *call); /* of the method's row in the table */
+const char *pw_call_peer(const struct pw_call *call); /* "unix:…", "ipv4:…" */
+/* Reads the next message (the first is read without asking). */
+void pw_call_next(struct pw_call *call);
+/* Encodes and queues. -EAGAIN when the queue is full (on_sent will be called), -ENOMEM, -EPIPE
+ * after finish, -EMSGSIZE over 1 MiB. */
+int pw_call_send(struct pw_call *call, const ProtobufCMessage *msg) PW_MUST_CHECK;
+/* Ends the call after what is queued was sent. Nothing can be sent afterwards; on_closed follows.
+ */
+void pw_call_finish(struct pw_call *call, int status, const char *detail);
+/* Keeps the struct valid beyond on_closed, for work in flight on other threads; sends are then
+ * refused. */
+struct pw_call *pw_call_hold(struct pw_call *call);
+void pw_call_put(struct pw_call *call);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policysync/crd_policy.h"
+#include "common/base/clock.h"
+#include <errno.h>
+
+#define RULES_MAX       256
+#define PATTERNS_MAX    256
+#define LEARNING_MIN_NS (1ull * PW_NS_PER_S)
+#define LEARNING_MAX_NS (90ull * 24 * 3600 * PW_NS_PER_S)
+
+static const struct crd_text_rule glob_rule = {1024, crd_check_glob, false};
+static const struct crd_text_rule globs_required = {1024, crd_check_glob, true};
+static const struct crd_text_rule mitre_rule = {16, crd_check_mitre, false};
+
+static void read_dimensions(
+	struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__ProfileSettings *out)
+{
+	static const char *const names[] = {
+		"exec", "file.read", "file.write", "file.create", "net.egress", NULL};
+	struct pw_json_reader array;
+	size_t count = crd_items(r, "dimensions", PW_COUNT(names), &array);
+
+	if (count == 0)
+		return;
+	out->dimensions = crd_array(a, r, count, sizeof(*out->dimensions));
+	for (size_t i = 0; out->dimensions && i < count; i++) {
+		struct pw_json_reader item = pw_reader_item(&array, i);
+		size_t n = 0;
+
+		while (names[n] && !pw_slice_eq_str(pw_json_text(item.node), names[n]))
+			n++;
+		if (!names[n])
+			crd_fail(&item, NULL, -EINVAL,
+				"expected exec, file.read, file.write, file.create or net.egress");
+		out->dimensions[out->n_dimensions++] = (Podward__V1__Dimension)(n + 1);
+	}
+}
+
+static Podward__V1__ProfileSettings *read_profile(
+	struct pw_arena *a, const struct pw_json_reader *spec)
+{
+	static const char *const known[] = {
+		"enabled", "learningDuration", "dimensions", "severity", NULL};
+	struct pw_json_reader r = pw_reader_field(spec, "profile");
+	Podward__V1__ProfileSettings *p;
+
+	if (!crd_is_object(&r, false))
+		return NULL;
+	pw_read_only(&r, known);
+	p = crd_array(a, &r, 1, sizeof(*p));
+	if (!p)
+		return NULL;
+	podward__v1__profile_settings__init(p);
+	p->present = true;
+	p->enabled = pw_read_bool(&r, "enabled", true);
+	p->learning_duration_ns = pw_read_duration(&r, "learningDuration", 0);
+	if (pw_json_get(r.node, "learningDuration") &&
+		(p->learning_duration_ns < LEARNING_MIN_NS ||
+			p->learning_duration_ns > LEARNING_MAX_NS))
+		crd_fail(&r, "learningDuration", -ERANGE, "must be between 1s and 90d");
+	read_dimensions(a, &r, p);
+	p->severity = crd_severity(&r, "severity");
+	return p;
+}
+
+static Podward__V1__SignatureSettings *read_signatures(
+	struct pw_arena *a, const struct pw_json_reader *spec)
+{
+	static const char *const known[] = {"enabled", "sets", "disabled", NULL};
+	static const struct crd_text_rule set_rule = {253, crd_check_name, false};
+	static const struct crd_text_rule id_rule = {128, crd_check_rule_id, false};
+	struct pw_json_reader r = pw_reader_field(spec, "signatures");
+	Podward__V1__SignatureSettings *s;
+	struct crd_texts list;
+
+	if (!crd_is_object(&r, false))
+		return NULL;
+	pw_read_only(&r, known);
+	s = crd_array(a, &r, 1, sizeof(*s));
+	if (!s)
+		return NULL;
+	podward__v1__signature_settings__init(s);
+	s->present = true;
+	s->enabled = pw_read_bool(&r, "enabled", true);
+	list = crd_text_list(a, &r, "sets", 64, &set_rule);
+	s->n_sets = list.count, s->sets = list.items;
+	list = crd_text_list(a, &r, "disabled", 1024, &id_rule);
+	s->n_disabled = list.count, s->disabled = list.items;
+	return s;
+}
+
+static Podward__V1__ExecMatch *read_exec(struct pw_arena *a, const struct pw_json_reader *r)
+{
+	static const char *const known[] = {"paths", NULL};
+	Podward__V1__ExecMatch *m = crd_array(a, r, 1, sizeof(*m));
+	struct crd_texts list;
+
+	pw_read_only(r, known);
+	list = crd_text_list(a, r, "paths", PATTERNS_MAX, &globs_required);
+	if (!m)
+		return NULL;
+	podward__v1__exec_match__init(m);
+	m->n_paths = list.count, m->paths = list.items;
+	return m;
+}
+
+static Podward__V1__FileMatch *read_file(struct pw_arena *a, const struct pw_json_reader *r)
+{
+	static const char *const known[] = {"paths", "read", "write", NULL};
+	Podward__V1__FileMatch *m = crd_array(a, r, 1, sizeof(*m));
+	struct crd_texts list;
+
+	pw_read_only(r, known);
+	list = crd_text_list(a, r, "paths", PATTERNS_MAX, &globs_required);
+	if (!m)
+		return NULL;
+	podward__v1__file_match__init(m);
+	m->n_paths = list.count, m->paths = list.items;
+	m->read = pw_read_bool(r, "read", false);
+	m->write = pw_read_bool(r, "write", false);
+	return m;
+}
+
+static void read_ports(
+	struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__NetworkMatch *m)
+{
+	struct pw_json_reader array;
+	size_t count = crd_items(r, "ports", PATTERNS_MAX, &array);
+
+	if (count == 0)
+		return;
+	m->ports = crd_array(a, r, count, sizeof(*m->ports));
+	for (size_t i = 0; m->ports && i < count; i++) {
+		struct pw_json_reader item = pw_reader_item(&array, i);
+		int64_t port = pw_json_int(item.node);
+
+		if (pw_json_type(item.node) != PW_JSON_INT || port < 1 || port > 65535)
+			crd_fail(&item, NULL, -ERANGE, "expected a port from 1 to 65535");
+		m->ports[m->n_ports++] = (uint32_t)port;
+	}
+}
+
+static Podward__V1__NetworkMatch *read_network(struct pw_arena *a, const struct pw_json_reader *r)
+{
+	static const char *const known[] = {"cidrs", "ports", "protocol", NULL};
+	static const char *const protocols[] = {"tcp", "udp", NULL};
+	static const struct crd_text_rule cidr = {64, crd_check_cidr, false};
+	static const struct crd_text_rule any = {8, crd_check_any, false};
+	Podward__V1__NetworkMatch *m = crd_array(a, r, 1, sizeof(*m));
+	struct crd_texts list;
+
+	pw_read_only(r, known);
+	list = crd_text_list(a, r, "cidrs", PATTERNS_MAX, &cidr);
+	if (!m)
+		return NULL;
+	podward__v1__network_match__init(m);
+	m->n_cidrs = list.count, m->cidrs = list.items;
+	read_ports(a, r, m);
+	if (pw_read_choice(r, "protocol", protocols, -1) >= 0)
+		m->protocol = crd_text(a, r, "protocol", &any);
+	if (m->n_cidrs == 0 && m->n_ports == 0 && m->protocol.len == 0)
+		crd_fail(r, NULL, -EINVAL, "names no cidrs, ports or protocol");
+	return m;
+}
+
+static void read_match(struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__Rule *rule)
+{
+	static const char *const known[] = {"exec", "file", "network", NULL};
+	struct pw_json_reader match = pw_reader_field(r, "match");
+	struct pw_json_reader exec, file, network;
+
+	if (!crd_is_object(&match, true))
+		return;
+	pw_read_only(&match, known);
+	if (pw_json_size(match.node) != 1)
+		crd_fail(&match, NULL, -EINVAL, "expected exactly one of exec, file, network");
+	exec = pw_reader_field(&match, "exec");
+	file = pw_reader_field(&match, "file");
+	network = pw_reader_field(&match, "network");
+	if (crd_is_object(&exec, false))
+		rule->exec = read_exec(a, &exec);
+	if (crd_is_object(&file, false))
+		rule->file = read_file(a, &file);
+	if (crd_is_object(&network, false))
+		rule->network = read_network(a, &network);
+}
+
+static void read_from(struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__Rule *rule)
+{
+	static const char *const known[] = {"exec", NULL};
+	struct pw_json_reader from = pw_reader_field(r, "from");
+	struct crd_texts list;
+
+	if (!crd_is_object(&from, false))
+		return;
+	pw_read_only(&from, known);
+	list = crd_text_list(a, &from, "exec", PATTERNS_MAX, &glob_rule);
+	rule->n_from_exec = list.count, rule->from_exec = list.items;
+}
+
+static Podward__V1__Rule *read_rule(struct pw_arena *a, const struct pw_json_reader *r)
+{
+	static const char *const known[] = {
+		"name", "action", "severity", "match", "from", "mitre", NULL};
+	static const char *const actions[] = {"Allow", "Deny", NULL};
+	static const struct crd_text_rule name = {63, crd_check_rule_id, true};
+	Podward__V1__Rule *rule;
+	struct crd_texts list;
+	int action;
+
+	if (!crd_is_object(r, true))
+		return NULL;
+	rule = crd_array(a, r, 1, sizeof(*rule));
+	if (!rule)
+		return NULL;
+	podward__v1__rule__init(rule);
+	pw_read_only(r, known);
+	rule->name = crd_text(a, r, "name", &name);
+	action = pw_read_choice(r, "action", actions, -1);
+	if (action < 0)
+		crd_fail(r, "action", -EINVAL, "missing");
+	rule->action = (Podward__V1__RuleAction)(action + 1);
+	rule->severity = crd_severity(r, "severity");
+	read_match(a, r, rule);
+	read_from(a, r, rule);
+	list = crd_text_list(a, r, "mitre", 16, &mitre_rule);
+	rule->n_mitre = list.count, rule->mitre = list.items;
+	return rule;
+}
+
+static bool has_name(const Podward__V1__Policy *p, const Podward__V1__Rule *rule)
+{
+	struct pw_slice name = pw_slice_of(rule->name.data, rule->name.len);
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (pw_slice_eq(pw_slice_of(p->rules[i]->name.data, p->rules[i]->name.len), name))
+			return true;
+	return false;
+}
+
+static void read_rules(
+	struct pw_arena *a, const struct pw_json_reader *spec, Podward__V1__Policy *p)
+{
+	struct pw_json_reader array;
+	size_t count = crd_items(spec, "rules", RULES_MAX, &array);
+
+	if (count == 0)
+		return;
+	p->rules = (Podward__V1__Rule **)crd_array(a, spec, count, sizeof(*p->rules));
+	for (size_t i = 0; p->rules && i < count; i++) {
+		struct pw_json_reader item = pw_reader_item(&array, i);
+		Podward__V1__Rule *rule = read_rule(a, &item);
+
+		if (!rule || crd_failed(&item))
+			return;
+		if (has_name(p, rule))
+			crd_fail(&item, "name", -EEXIST, "the name is used by an earlier rule");
+		p->rules[p->n_rules++] = rule;
+	}
+}
+
+static void read_scalars(
+	const struct pw_json_reader *spec, const struct crd_meta *meta, Podward__V1__Policy *p)
+{
+	static const char *const modes[] = {"Disabled", "Audit", "Enforce", NULL};
+	static const char *const tiers[] = {"Guardrail", "Default", NULL};
+
+	p->mode = (Podward__V1__PolicyMode)(pw_read_choice(spec, "mode", modes, 2) + 1);
+	p->priority = (uint32_t)pw_read_int(spec, "priority", 0, 1000, 100);
+	if (meta->namespaced && pw_json_get(spec->node, "tier"))
+		crd_fail(spec, "tier", -EINVAL, "only ClusterRuntimePolicy has a tier");
+	if (meta->namespaced)
+		p->tier = PODWARD__V1__POLICY_TIER__POLICY_TIER_NAMESPACED;
+	else if (pw_read_choice(spec, "tier", tiers, 1) == 0)
+		p->tier = PODWARD__V1__POLICY_TIER__POLICY_TIER_GUARDRAIL;
+	else
+		p->tier = PODWARD__V1__POLICY_TIER__POLICY_TIER_DEFAULT;
+}
+
+Podward__V1__Policy *crd_policy_read(
+	struct pw_arena *a, const struct pw_json_reader *spec, const struct crd_meta *meta)
+{
+	static const char *const known[] = {
+		"mode", "tier", "priority", "selector", "profile", "signatures", "rules", NULL};
+	Podward__V1__Policy *p;
+
+	if (!crd_is_object(spec, true))
+		return NULL;
+	p = crd_array(a, spec, 1, sizeof(*p));
+	if (!p)
+		return NULL;
+	podward__v1__policy__init(p);
+	pw_read_only(spec, known);
+	p->namespace_ = meta->namespace_;
+	p->name = meta->name;
+	read_scalars(spec, meta, p);
+	p->selector = crd_selector(a, spec, meta->namespaced);
+	p->profile = read_profile(a, spec);
+	p->signatures = read_signatures(a, spec);
+	read_rules(a, spec, p);
+	return crd_failed(spec) ? NULL : p;
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policysync/nodes.h"
+#include "common/base/escape.h"
+#include "common/base/log.h"
+#include "policysync/map.h"
+#include "podward/v1/node.pb-c.h"
+#include <errno.h>
+#include <stdio.h>
+#include <utlist.h>
+
+struct assignment {
+	struct runtime_container c;
+	size_t source;
+	bool present; /* in the list that is being applied */
+	UT_hash_handle hh;
+};
+
+struct collector {
+	struct nodes *nodes;
+	struct pw_call *call; /* held */
+	char name[128];       /* escaped; "" before the hello */
+	bool finished;
+	bool behind; /* its queue was full: it gets everything again */
+	struct collector *prev, *next;
+};
+
+struct nodes {
+	struct pw_rpc_loop *loop;
+	struct nodes_settings settings;
+	struct pw_metrics *metrics;
+	struct assignment *assignments;
+	struct collector *collectors;
+	uint32_t call_count;
+	uint64_t revision;
+	bool up[NODES_SOURCES];
+};
+
+struct posted {
+	struct nodes *nodes;
+	size_t source;
+	struct runtime_list *list;
+};
+
+/* One message in the making; pointers go into the table. */
+struct part {
+	Podward__V1__NodeUpdate msg;
+	Podward__V1__Assignment rows[NODES_PART];
+	Podward__V1__Assignment *row_ptrs[NODES_PART];
+	ProtobufCBinaryData removed[NODES_PART];
+	Podward__V1__Scope scope;
+	Podward__V1__AnalyzerAddress analyzers[NODES_ANALYZERS];
+	Podward__V1__AnalyzerAddress *analyzer_ptrs[NODES_ANALYZERS];
+};
+
+static ProtobufCBinaryData text_of(const char *text)
+{
+	return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static void part_init(struct part *p, uint64_t revision)
+{
+	podward__v1__node_update__init(&p->msg);
+	p->msg.revision = revision;
+	p->msg.assignments = p->row_ptrs;
+	p->msg.removed = p->removed;
+}
+
+static void part_add(struct part *p, const struct runtime_container *c)
+{
+	Podward__V1__Assignment *row = &p->rows[p->msg.n_assignments];
+
+	podward__v1__assignment__init(row);
+	row->container_id = text_of(c->id);
+	row->pod_group = text_of(c->group);
+	row->container_name = text_of(c->name);
+	row->image = text_of(c->image);
+	row->image_digest = text_of(c->digest);
+	p->row_ptrs[p->msg.n_assignments++] = row;
+}
+
+static bool may_derive(const struct nodes *n)
+{
+	if (n->settings.systemd_units || n->settings.source_count == 0)
+		return true;
+	for (size_t i = 0; i < n->settings.source_count; i++)
+		if (!n->up[i])
+			return true;
+	return false;
+}
+
+static void part_add_scope(struct part *p, const struct nodes *n)
+{
+	podward__v1__scope__init(&p->scope);
+	p->scope.derive_unassigned = may_derive(n);
+	p->scope.systemd_units = n->settings.systemd_units;
+	p->msg.scope = &p->scope;
+}
+
+static void part_add_basics(struct part *p, const struct nodes *n)
+{
+	const struct nodes_settings *s = &n->settings;
+
+	p->msg.full = true;
+	part_add_scope(p, n);
+	for (size_t i = 0; i < s->analyzer_count; i++) {
+		podward__v1__analyzer_address__init(&p->analyzers[i]);
+		p->analyzers[i].name = text_of(s->analyzers[i].name);
+		p->analyzers[i].address = text_of(s->analyzers[i].address);
+		p->analyzer_ptrs[i] = &p->analyzers[i];
+	}
+	p->msg.analyzers = p->analyzer_ptrs;
+	p->msg.n_analyzers = s->analyzer_count;
+}
+
+static int send_part(struct collector *c, const struct part *p)
+{
+	int r = pw_call_send(c->call, &p->msg.base);
+
+	/* One full state is enough to catch up, whatever was missed before. */
+	if (r < 0)
+		c->behind = true;
+	return r;
+}
+
+/* Everything, in parts: the first one replaces what the collector had, the others add to it. */
+static void send_full(struct collector *c)
+{
+	struct nodes *n = c->nodes;
+	struct part *p = pw_alloc0(1, sizeof(*p));
+	const struct assignment *a, *tmp;
+	int r = 0;
+
+	c->behind = p == NULL;
+	if (!p || c->finished) {
+		free(p);
+		return;
+	}
+	part_init(p, n->revision);
+	part_add_basics(p, n);
+	HASH_ITER (hh, n->assignments, a, tmp) {
+		if (p->msg.n_assignments == NODES_PART) {
+			r = send_part(c, p);
+			if (r < 0)
+				break;
+			part_init(p, n->revision);
+		}
+		part_add(p, &a->c);
+	}
+	if (r == 0)
+		(void)send_part(c, p);
+	free(p);
+}
+
+static void broadcast(struct nodes *n, const struct part *p)
+{
+	struct collector *c;
+
+	DL_FOREACH (n->collectors, c)
+		if (c->name[0] && !c->finished && !c->behind)
+			(void)send_part(c, p);
+}
+
+static void part_flush(struct nodes *n, struct part *p, size_t room)
+{
+	if (p->msg.n_assignments + room <= NODES_PART && p->msg.n_removed + room <= NODES_PART)
+		return;
+	broadcast(n, p);
+	part_init(p, n->revision);
+}
+
+static void count_refused(struct nodes *n, const char *reason, uint64_t count)
+{
+	if (n->metrics && count > 0)
+		pw_metric_add(metric(n->metrics, METRIC_ASSIGNMENTS_REFUSED, reason, NULL), count);
+}
+
+/* True when the container is new or changed. */
+static bool take_container(struct nodes *n, size_t source, const struct runtime_container *c)
+{
+	struct assignment *a = NULL;
+	bool changed;
+
+	HASH_FIND_STR(n->assignments, c->id, a);
+	if (a) {
+		a->present = true;
+		changed = a->source != source || memcmp(&a->c, c, sizeof(*c)) != 0;
+		a->c = *c;
+		a->source = source;
+		return changed;
+	}
+	if (HASH_COUNT(n->assignments) >= NODES_ASSIGNMENTS) {
+		count_refused(n, "full", 1);
+		return false;
+	}
+	a = pw_alloc0(1, sizeof(*a));
+	if (!a) {
+		count_refused(n, "memory", 1);
+		return false;
+	}
+	a->c = *c;
+	a->source = source;
+	a->present = true;
+	HASH_ADD_STR(n->assignments, c.id, a);
+	if (map_has_added(a))
+		return true;
+	free(a);
+	count_refused(n, "memory", 1);
+	return false;
+}
+
+/* Freed only after the message that names them went out. */
+static void remove_absent(struct nodes *n, size_t source, struct part *p)
+{
+	struct assignment *a, *tmp;
+
+	HASH_ITER (hh, n->assignments, a, tmp) {
+		if (a->source != source || a->present)
+			continue;
+		part_flush(n, p, 1);
+		p->removed[p->msg.n_removed++] = text_of(a->c.id);
+	}
+	if (p->msg.n_removed + p->msg.n_assignments > 0)
+		broadcast(n, p);
+	HASH_ITER (hh, n->assignments, a, tmp) {
+		if (a->source != source || a->present)
+			continue;
+		HASH_DEL(n->assignments, a);
+		free(a);
+	}
+}
+
+static void set_up(struct nodes *n, size_t source, bool up, struct part *p)
+{
+	bool before = may_derive(n);
+
+	n->up[source] = up;
+	if (may_derive(n) == before)
+		return;
+	part_init(p, ++n->revision);
+	part_add_scope(p, n);
+	broadcast(n, p);
+}
+
+static void apply(struct nodes *n, size_t source, const struct runtime_list *list, struct part *p)
+{
+	struct assignment *a, *tmp;
+
+	part_init(p, ++n->revision);
+	HASH_ITER (hh, n->assignments, a, tmp)
+		a->present = a->source != source;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!take_container(n, source, &list->items[i]))
+			continue;
+		part_flush(n, p, 1);
+		part_add(p, &list->items[i]);
+	}
+	remove_absent(n, source, p);
+	if (n->metrics)
+		pw_metric_set(metric(n->metrics, METRIC_ASSIGNMENTS, NULL, NULL),
+			HASH_COUNT(n->assignments));
+	count_refused(n, "invalid", list->refused);
+	count_refused(n, "full", list->full);
+}
+
+static void on_posted(void *ctx)
+{
+	struct posted *posted = ctx;
+	struct part *p = pw_alloc0(1, sizeof(*p));
+
+	if (p && posted->list)
+		apply(posted->nodes, posted->source, posted->list, p);
+	/* After the assignments: a collector must not wait for one that is on its way. */
+	if (p)
+		set_up(posted->nodes, posted->source, posted->list != NULL, p);
+	free(p);
+	runtime_list_free(posted->list);
+	free(posted);
+}
+
+void nodes_post_take(struct nodes *n, size_t source, struct runtime_list *list)
+{
+	struct posted *posted = pw_alloc0(1, sizeof(*posted));
+
+	pw_assert(source < NODES_SOURCES);
+	if (posted)
+		*posted = (struct posted){n, source, list};
+	if (posted && pw_rpc_loop_post(n->loop, on_posted, posted) == 0)
+		return;
+	/* The next list, a second later, says the same. */
+	runtime_list_free(list);
+	free(posted);
+}
+
+static int on_open(struct pw_call *call, void *method_ctx)
+{
+	struct nodes *n = method_ctx;
+	struct collector *c;
+
+	if (n->call_count >= NODES_CALLS)
+		return PW_RPC_RESOURCE_EXHAUSTED;
+	c = pw_alloc0(1, sizeof(*c));
+	if (!c)
+		return PW_RPC_RESOURCE_EXHAUSTED;
+	c->nodes = n;
+	c->call = pw_call_hold(call);
+	pw_call_set_ctx(call, c);
+	DL_APPEND(n->collectors, c);
+	n->call_count++;
+	return 0;
+}
+
+static void count_collectors(struct nodes *n)
+{
+	if (n->metrics)
+		pw_metric_set(metric(n->metrics, METRIC_COLLECTORS, NULL, NULL), n->call_count);
+}
+
+static void refuse(struct collector *c, int status, const char *detail)
+{
+	c->finished = true;
+	pw_call_finish(c->call, status, detail);
+}
+
+static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
+{
+	struct collector *c = pw_call_ctx(call);
+	const Podward__V1__NodeHello *hello = (const Podward__V1__NodeHello *)msg;
+
+	if (hello->schema != 1) {
+		refuse(c, PW_RPC_FAILED_PRECONDITION, "schema: this policysync knows schema 1");
+		return;
+	}
+	if (hello->node.len == 0 || hello->node.len > 253) {
+		refuse(c, PW_RPC_INVALID_ARGUMENT, "node: expected 1 to 253 bytes");
+		return;
+	}
+	(void)pw_escape_to(
+		pw_slice_of(hello->node.data, hello->node.len), c->name, sizeof(c->name));
+	pw_log_info("nodes", "collector of node %s connected", c->name);
+	count_collectors(c->nodes);
+	send_full(c);
+}
+
+/* The request is complete; updates go on until the collector goes away. */
+static void on_half_close(struct pw_call *call)
+{
+	(void)call;
+}
+
+static void on_sent(struct pw_call *call)
+{
+	struct collector *c = pw_call_ctx(call);
+
+	if (c->behind && c->name[0])
+		send_full(c);
+}
+
+static void on_closed(struct pw_call *call)
+{
+	struct collector *c = pw_call_ctx(call);
+
+	if (!c)
+		return;
+	if (c->name[0])
+		pw_log_info("nodes", "collector of node %s went away", c->name);
+	DL_DELETE(c->nodes->collectors, c);
+	c->nodes->call_count--;
+	count_collectors(c->nodes);
+	pw_call_put(c->call);
+	free(c);
+}
+
+int nodes_new(struct pw_rpc_loop *loop, const struct nodes_settings *settings,
+	struct pw_metrics *metrics, struct nodes **ret)
+{
+	struct nodes *n = pw_alloc0(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->loop = loop;
+	n->settings = *settings;
+	n->metrics = metrics;
+	n->revision = 1;
+	*ret = n;
+	return 0;
+}
+
+void nodes_free(struct nodes *n)
+{
+	struct assignment *a, *tmp;
+
+	if (!n)
+		return;
+	HASH_ITER (hh, n->assignments, a, tmp) {
+		HASH_DEL(n->assignments, a);
+		free(a);
+	}
+	free(n);
+}
+
+void nodes_method(struct nodes *n, struct pw_method *out)
+{
+	*out = (struct pw_method){
+		.service = &podward__v1__node_service__descriptor,
+		.name = "Watch",
+		.on_open = on_open,
+		.on_message = on_message,
+		.on_half_close = on_half_close,
+		.on_sent = on_sent,
+		.on_closed = on_closed,
+		.method_ctx = n,
+	};
+}
+
+static int parse_analyzer(struct pw_slice part, struct nodes_settings *s, struct pw_err *err)
+{
+	struct nodes_analyzer *a = &s->analyzers[s->analyzer_count];
+	ptrdiff_t equals = pw_slice_find_byte(part, '=');
+	struct pw_slice address =
+		equals < 0 ? part : pw_slice_sub(part, (size_t)equals + 1, part.len);
+	char shown[64];
+
+	if (s->analyzer_count == NODES_ANALYZERS)
+		return pw_err_set(
+			err, -E2BIG, "--analyzers: at most %d are allowed", NODES_ANALYZERS);
+	if (equals == 0 || equals >= (ptrdiff_t)sizeof(a->name) || address.len == 0 ||
+		address.len >= sizeof(a->address))
+		return pw_err_set(err, -EINVAL, "--analyzers: expected name=address, got \"%s\"",
+			pw_escape_to(part, shown, sizeof(shown)));
+	if (equals > 0)
+		memcpy(a->name, part.ptr, (size_t)equals);
+	else
+		(void)snprintf(a->name, sizeof(a->name), "analyzer-%zu", s->analyzer_count);
+	memcpy(a->address, address.ptr, address.len);
+	s->analyzer_count++;
+	return 0;
+}
+
+int nodes_parse_analyzers(const char *text, struct nodes_settings *ret, struct pw_err *err)
+{
+	struct pw_slice rest = pw_slice_str(text), part;
+	int r = 0;
+
+	while (r == 0 && pw_slice_cut(&rest, ',', &part)) {
+		part = pw_slice_trim(part);
+		if (part.len > 0)
+			r = parse_analyzer(part, ret, err);
+	}
+	return r;
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policysync/policysync.h"
+#include "common/base/log.h"
+#include "policysync/deliver.h"
+#include "policysync/output_stdout.h"
+#include "policysync/output_webhook.h"
+#include "policysync/pages.h"
+#include "policysync/policy_source.h"
+#include "policysync/report.h"
+#include "policysync/runtime_api.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OUTPUTS_MAX   2
+#define METHODS       (REPORT_METHODS + 2)
+#define BEAT_MS       5000
+#define STOP_GRACE_MS 2000
+
+struct policysync {
+	const struct settings *settings;
+	struct settings_addresses addresses;
+	struct nodes_settings nodes_settings;
+	struct pw_loop *loop;
+	struct pw_timer *beat_timer;
+	struct pw_metrics *metrics;
+	struct pw_httpd *httpd;
+	struct policy_source *source;
+	struct keeper *keeper;
+	struct deliver *delivers[OUTPUTS_MAX];
+	size_t deliver_count;
+	struct pw_rpc_loop *rpc;
+	struct pw_server *server;
+	struct publish *publish;
+	struct nodes *nodes;
+	struct report *report;
+	struct runtime_api *runtime;
+	struct pages *pages;
+};
+
+static void on_signal(int number, void *ctx)
+{
+	struct policysync *p = ctx;
+
+	if (number == SIGHUP) {
+		policy_source_reload(p->source);
+		return;
+	}
+	pw_log_info("policysync", "stopping on signal %d", number);
+	pw_loop_stop(p->loop);
+}
+
+static void on_beat(void *ctx)
+{
+	struct policysync *p = ctx;
+
+	if (p->httpd)
+		pw_httpd_beat(p->httpd);
+}
+
+static void on_alerts(void *ctx)
+{
+	struct policysync *p = ctx;
+
+	for (size_t i = 0; i < p->deliver_count; i++)
+		deliver_wake(p->delivers[i]);
+}
+
+static void on_trouble(void *ctx, const char *text)
+{
+	struct policysync *p = ctx;
+
+	if (p->httpd)
+		pw_httpd_set_ready(p->httpd, text == NULL, text ? text : "");
+}
+
+static void on_policies(void *ctx)
+{
+	struct policysync *p = ctx;
+
+	if (p->publish)
+		publish_changed(p->publish);
+}
+
+/* HTTP thread. */
+static void on_collect(void *ctx)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	struct policysync *p = ctx;
+	struct pw_server_stats stats;
+
+	for (size_t i = 0; i < PW_COUNT(levels); i++)
+		pw_metric_set_counter(metric(p->metrics, METRIC_LOG_MESSAGES, levels[i], NULL),
+			pw_log_count((enum pw_log_level)i));
+	pw_server_stats(p->server, &stats);
+	pw_metric_set(metric(p->metrics, METRIC_RPC_CALLS, NULL, NULL), (double)stats.calls_open);
+	pw_metric_set_counter(
+		metric(p->metrics, METRIC_RPC_REFUSED, "unimplemented", NULL), stats.unimplemented);
+	pw_metric_set_counter(
+		metric(p->metrics, METRIC_RPC_REFUSED, "calls", NULL), stats.refused_calls);
+	pw_metric_set_counter(
+		metric(p->metrics, METRIC_RPC_REFUSED, "malformed", NULL), stats.malformed);
+}
+
+static int start_main_loop(struct policysync *p, struct pw_err *err)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	int r = pw_loop_new(&p->loop, err);
+
+	for (size_t i = 0; r == 0 && i < PW_COUNT(signals); i++)
+		r = pw_loop_on_signal(p->loop, signals[i], on_signal, p);
+	if (r == 0)
+		r = pw_timer_new(p->loop, on_beat, p, &p->beat_timer);
+	if (r == 0)
+		r = pw_metrics_new("podward_policysync", metrics_table, METRICS, &p->metrics, err);
+	if (r < 0)
+		return pw_err_set(err, r, "cannot start: %s", pw_err_text(r));
+	pw_timer_set(p->beat_timer, 0, BEAT_MS);
+	return 0;
+}
+
+static int check_settings(struct policysync *p, struct pw_err *err)
+{
+	const struct settings *s = p->settings;
+	int r = settings_addresses(s, &p->addresses, err);
+
+	if (r == 0 && s->analyzers)
+		r = nodes_parse_analyzers(s->analyzers, &p->nodes_settings, err);
+	if (r == 0 && s->runtime_socket)
+		r = runtime_api_count(s->runtime_socket, &p->nodes_settings.source_count, err);
+	p->nodes_settings.systemd_units = s->scope_systemd;
+	return r;
+}
+
+static int start_source(struct policysync *p, struct pw_err *err)
+{
+	const struct policy_source_settings s = {p->settings->policies, on_policies, p, p->metrics};
+
+	return policy_source_start(p->loop, &s, &p->source, err);
+}
+
+static int make_state_dir(const char *dir, struct pw_err *err)
+{
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return pw_err_set(err, -errno, "state folder %s: %s", dir, pw_err_text(errno));
+	return 0;
+}
+
+static int open_keeper(struct policysync *p, struct pw_err *err)
+{
+	const struct settings *s = p->settings;
+	const char *outputs[OUTPUTS_MAX];
+	struct keeper_settings k = {
+		.dir = s->state_dir,
+		.limits = {s->spool_size, s->spool_age_ns},
+		.outputs = outputs,
+		.metrics = p->metrics,
+		.on_alerts = on_alerts,
+		.on_trouble = on_trouble,
+		.ctx = p,
+	};
+	int r = make_state_dir(s->state_dir, err);
+
+	if (s->stdout_form != SETTINGS_STDOUT_OFF)
+		outputs[k.output_count++] = "stdout";
+	if (s->webhook_url)
+		outputs[k.output_count++] = "webhook";
+	return r < 0 ? r : keeper_new(&k, &p->keeper, err);
+}
+
+static int add_output(struct policysync *p, const struct output *output, struct pw_err *err)
+{
+	static const struct deliver_limits limits = DELIVER_LIMITS_DEFAULT;
+	int r = deliver_new(
+		output, &limits, p->keeper, p->metrics, &p->delivers[p->deliver_count], err);
+
+	p->deliver_count += r == 0;
+	return r;
+}
+
+static int open_outputs(struct policysync *p, struct pw_err *err)
+{
+	const struct settings *s = p->settings;
+	struct webhook_settings w = {.url = s->webhook_url,
+		.header_file = s->webhook_header_file,
+		.ca_file = s->webhook_ca_file,
+		.format = (enum webhook_format)s->webhook_format};
+	struct output output;
+	int r = 0;
+
+	if (s->stdout_form != SETTINGS_STDOUT_OFF) {
+		r = output_stdout_new(STDOUT_FILENO,
+			s->stdout_form == SETTINGS_STDOUT_JSON ? OUTPUT_JSON : OUTPUT_COMPACT,
+			(enum output_color)s->color, &output);
+		r = r < 0 ? pw_err_set(err, r, "out of memory") : add_output(p, &output, err);
+	}
+	if (r < 0 || !s->webhook_url)
+		return r;
+	spool_id_hex(keeper_spool(p->keeper), w.spool_id);
+	r = output_webhook_new(&w, &output, err);
+	return r < 0 ? r : add_output(p, &output, err);
+}
+
+static int open_services(struct policysync *p, struct pw_err *err)
+{
+	struct pw_snapshot *policies = policy_source_snapshot(p->source);
+	int r = pw_rpc_loop_start("rpc", &p->rpc, err);
+
+	if (r == 0)
+		r = publish_new(p->rpc, policies, p->metrics, &p->publish);
+	if (r == 0)
+		r = nodes_new(p->rpc, &p->nodes_settings, p->metrics, &p->nodes);
+	if (r == 0)
+		r = report_new(p->rpc, p->keeper, p->metrics, &p->report);
+	if (r == 0)
+		r = pages_new(p->settings->state_dir, policies, &p->pages);
+	if (r < 0)
+		return pw_err_set(err, r, "out of memory");
+	pages_set_publish(p->pages, p->publish);
+	return 0;
+}
+
+static int start_server(struct policysync *p, struct pw_err *err)
+{
+	static const struct pw_server_limits limits = PW_SERVER_LIMITS_DEFAULT;
+	struct pw_method methods[METHODS];
+
+	report_methods(p->report, methods);
+	publish_method(p->publish, &methods[REPORT_METHODS]);
+	nodes_method(p->nodes, &methods[REPORT_METHODS + 1]);
+	return pw_server_start(&(struct pw_server_config){.loop = p->rpc,
+				       .addresses = p->addresses.items,
+				       .address_count = p->addresses.count,
+				       .methods = methods,
+				       .method_count = METHODS,
+				       .limits = &limits},
+		&p->server, err);
+}
+
+static int start_pages(struct policysync *p, struct pw_err *err)
+{
+	const char *address = p->settings->metrics_listen;
+	struct pw_page table[PAGES_COUNT];
+
+	if (!address || !address[0] || strcmp(address, "off") == 0)
+		return 0;
+	pw_metrics_on_collect(p->metrics, on_collect, p);
+	pages_table(p->pages, table);
+	return pw_httpd_start(address, p->metrics, table, PAGES_COUNT, &p->httpd, err);
+}
+
+static int start_threads(struct policysync *p, struct pw_err *err)
+{
+	int r = keeper_start(p->keeper, err);
+
+	for (size_t i = 0; r == 0 && i < p->deliver_count; i++)
+		r = deliver_start(p->delivers[i], err);
+	if (r == 0 && p->nodes_settings.source_count > 0)
+		r = runtime_api_start(
+			p->settings->runtime_socket, p->nodes, p->metrics, &p->runtime, err);
+	return r;
+}
+
+/* The HTTP server is last: its pages and its collecting look at everything else. */
+static int start(struct policysync *p, struct pw_err *err)
+{
+	static int (*const steps[])(struct policysync * p, struct pw_err * err) = {check_settings,
+		start_main_loop, start_source, open_keeper, open_outputs, open_services,
+		start_server, start_pages, start_threads};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < PW_COUNT(steps); i++)
+		r = steps[i](p, err);
+	return r;
+}
+
+/* Reverse order; the rpc loop outlives the keeper, whose jobs post to it. */
+static void stop(struct policysync *p)
+{
+	runtime_api_stop(p->runtime);
+	if (p->httpd)
+		pw_httpd_stop(p->httpd);
+	if (p->server)
+		pw_server_stop(p->server, STOP_GRACE_MS);
+	for (size_t i = 0; i < p->deliver_count; i++)
+		deliver_stop(p->delivers[i]);
+	keeper_stop(p->keeper);
+	for (size_t i = 0; i < p->deliver_count; i++)
+		deliver_free(p->delivers[i]);
+	if (p->rpc)
+		pw_rpc_loop_stop(p->rpc);
+	pages_free(p->pages);
+	report_free(p->report);
+	nodes_free(p->nodes);
+	publish_free(p->publish);
+	keeper_free(p->keeper);
+	policy_source_stop(p->source);
+	if (p->beat_timer)
+		pw_timer_free(p->beat_timer);
+	pw_loop_free(p->loop);
+	pw_metrics_free(p->metrics);
+}
+
+int policysync_run(const struct settings *settings, struct pw_err *err)
+{
+	struct policysync *p = pw_alloc0(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return pw_err_set(err, -ENOMEM, "out of memory");
+	p->settings = settings;
+	r = start(p, err);
+	if (r == 0) {
+		if (p->httpd)
+			pw_httpd_set_ready(p->httpd, true, "");
+		pw_log_info("policysync", "ready on %s", settings->listen);
+		r = pw_loop_run(p->loop, err);
+	}
+	stop(p);
+	free(p);
+	return r;
+}
+
+int policysync_main(int argc, char **argv)
+{
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct settings settings = {0};
+	struct pw_config *config = NULL;
+	struct pw_err err = PW_ERR_INIT;
+	int r;
+
+	(void)umask(0077);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	r = pw_config_load(&settings_spec, argc, argv, &settings, &config, &err);
+	if (r == PW_CONFIG_EXIT)
+		return 0;
+	if (r < 0) {
+		(void)fprintf(stderr, "podward-policysync: %s\n", err.msg);
+		return 2;
+	}
+	pw_log_setup((enum pw_log_level)settings.log_level, (enum pw_log_format)settings.log_format,
+		"podward-policysync");
+	r = policysync_run(&settings, &err);
+	if (r < 0)
+		pw_log_error("policysync", "%s", err.msg);
+	pw_config_free(config);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * ReportService: takes alerts, occurrences and profiles of analyzers, hands them to the keeper and
+ * acknowledges them when they are on disk; gives the stored profiles to analyzers that start.
+ * A message is checked before it is handed over: a wrong field closes the stream with
+ * INVALID_ARGUMENT and nothing of the message is applied. A failing database closes it with
+ * UNAVAILABLE; the analyzer sends again.
+ * Thread: the rpc loop's. Ceilings: REPORT_STREAMS streams, REPORT_WINDOW messages in flight each.
+ */
+#include "common/rpc/server.h"
+#include "policysync/keeper.h"
+#include "podward/v1/report.pb-c.h"
+
+#define REPORT_STREAMS 256
+#define REPORT_WINDOW  32
+#define REPORT_METHODS 2
+
+struct report;
+
+int report_new(struct pw_rpc_loop *loop, struct keeper *keeper, struct pw_metrics *metrics,
+	struct report **ret) PW_MUST_CHECK;
+void report_free(struct report *r); /* after the server and the keeper stopped */
+void report_methods(struct report *r, struct pw_method out[REPORT_METHODS]);
+/* Any thread; for tests and fuzzers: what a message is refused for. */
+int report_check_items(const Podward__V1__ReportItems *items, struct pw_err *err) PW_MUST_CHECK;

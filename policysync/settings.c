@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policysync/settings.h"
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+#include "common/base/slice.h"
+#include <errno.h>
+
+#define FIELD(f) offsetof(struct settings, f)
+#define MIB      ((uint64_t)1 << 20)
+#define DAY_NS   (24ull * 3600 * PW_NS_PER_S)
+
+static const struct pw_setting table[] = {
+	{"listen", PW_SETTING_TEXT, FIELD(listen), "unix:/run/podward/policysync.sock", 0, 0, NULL,
+		"ADDRESS,…",
+		"Where analyzers and collectors connect: unix:/path or 127.0.0.1:7444"},
+	{"insecure", PW_SETTING_BOOL, FIELD(insecure), "false", 0, 0, NULL, NULL,
+		"Listen in plain text, on unix sockets and loopback addresses only"},
+	{"state-dir", PW_SETTING_TEXT, FIELD(state_dir), "/var/lib/podward", 0, 0, NULL, "DIR",
+		"Folder of the spool and the learned profiles"},
+	{"policies", PW_SETTING_TEXT, FIELD(policies), NULL, 0, 0, NULL, "DIR",
+		"Folder with policies, exclusions and signature sets (*.yaml, *.yml); without it "
+		"the"
+		" embedded defaults count"},
+	{"analyzers", PW_SETTING_TEXT, FIELD(analyzers), NULL, 0, 0, NULL, "NAME=ADDRESS,…",
+		"Analyzers that collectors send to"},
+	{"runtime-socket", PW_SETTING_TEXT, FIELD(runtime_socket), NULL, 0, 0, NULL, "PATH,…",
+		"Unix sockets of docker-compatible runtimes that name the containers"},
+	{"scope-systemd", PW_SETTING_BOOL, FIELD(scope_systemd), "false", 0, 0, NULL, NULL,
+		"Watch systemd services as containers too"},
+	{"stdout", PW_SETTING_CHOICE, FIELD(stdout_form), "compact", 0, 0, "off|compact|json", NULL,
+		"Alerts on standard output"},
+	{"color", PW_SETTING_CHOICE, FIELD(color), "auto", 0, 0, "auto|always|never", NULL,
+		"Colours of compact alerts; auto obeys NO_COLOR"},
+	{"webhook-url", PW_SETTING_TEXT, FIELD(webhook_url), NULL, 0, 0, NULL, "URL",
+		"Alerts as HTTP POST to this address"},
+	{"webhook-header-file", PW_SETTING_TEXT, FIELD(webhook_header_file), NULL, 0, 0, NULL,
+		"FILE", "Lines \"Name: value\" sent with each POST, read again each time"},
+	{"webhook-ca-file", PW_SETTING_TEXT, FIELD(webhook_ca_file), NULL, 0, 0, NULL, "FILE",
+		"Certificates that the webhook's server is checked with instead of the system's"},
+	{"webhook-format", PW_SETTING_CHOICE, FIELD(webhook_format), "ndjson", 0, 0, "ndjson|array",
+		NULL, "Body of a POST: a line for each alert, or one JSON array"},
+	{"spool-size", PW_SETTING_SIZE, FIELD(spool_size), "256M", MIB, 1024 * 1024 * MIB, NULL,
+		"SIZE",
+		"Bytes of alerts kept; past it delivered ones go first, then the lowest severity"},
+	{"spool-age", PW_SETTING_DURATION, FIELD(spool_age_ns), "7d", 60 * PW_NS_PER_S,
+		3650 * DAY_NS, NULL, "DURATION", "How long alerts are kept"},
+	{"metrics-listen", PW_SETTING_TEXT, FIELD(metrics_listen), "127.0.0.1:9403", 0, 0, NULL,
+		"ADDRESS", "Where /metrics, /livez, /readyz and the JSON pages are; off = nowhere"},
+	{"log-level", PW_SETTING_CHOICE, FIELD(log_level), "info", 0, 0, "error|warn|info|debug",
+		NULL, "Least important log lines that are written"},
+	{"log-format", PW_SETTING_CHOICE, FIELD(log_format), "logfmt", 0, 0, "logfmt|json", NULL,
+		"Form of log lines on standard error"},
+};
+
+const struct pw_config_spec settings_spec = {
+	.program = "podward-policysync",
+	.purpose = "Gives policies to analyzers, keeps what they find, and delivers it.",
+	.settings = table,
+	.count = PW_COUNT(table),
+};
+
+static bool is_loopback(struct pw_slice address)
+{
+	return pw_slice_starts(address, PW_SLICE_LIT("127.")) ||
+	       pw_slice_starts(address, PW_SLICE_LIT("[::1]:")) ||
+	       pw_slice_starts(address, PW_SLICE_LIT("localhost:"));
+}
+
+static int check_address(const struct settings *s, const char *text, struct pw_err *err)
+{
+	struct pw_slice address = pw_slice_str(text);
+	char shown[128];
+
+	(void)pw_escape_to(address, shown, sizeof(shown));
+	if (!s->insecure)
+		return pw_err_set(err, -EPERM,
+			"--listen %s: encryption (mTLS) is not built yet; say --insecure to listen "
+			"in plain"
+			" text on a unix socket or loopback address",
+			shown);
+	if (pw_slice_starts(address, PW_SLICE_LIT("unix:/")) || is_loopback(address))
+		return 0;
+	return pw_err_set(err, -EPERM,
+		"--listen %s: plain text is only for unix:/path and loopback addresses "
+		"(127.0.0.1:7444);"
+		" encryption (mTLS) is not built yet",
+		shown);
+}
+
+int settings_addresses(const struct settings *s, struct settings_addresses *ret, struct pw_err *err)
+{
+	struct pw_slice rest = pw_slice_str(s->listen), part;
+	size_t used = 0;
+	int r = 0;
+
+	ret->count = 0;
+	while (r == 0 && pw_slice_cut(&rest, ',', &part)) {
+		part = pw_slice_trim(part);
+		if (part.len == 0)
+			continue;
+		if (ret->count == SETTINGS_ADDRESSES || used + part.len + 1 > sizeof(ret->text))
+			return pw_err_set(err, -E2BIG, "--listen: too many addresses");
+		memcpy(ret->text + used, part.ptr, part.len);
+		ret->text[used + part.len] = '\0';
+		ret->items[ret->count++] = ret->text + used;
+		r = check_address(s, ret->text + used, err);
+		used += part.len + 1;
+	}
+	if (r == 0 && ret->count == 0)
+		return pw_err_set(err, -EINVAL, "--listen: no address given");
+	return r;
+}

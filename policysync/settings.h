@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Settings of podward-policysync. Thread: main; immutable after start. */
+#include "common/base/config.h"
+#include "policysync/nodes.h"
+
+struct settings {
+	const char *listen, *state_dir, *policies, *analyzers, *runtime_socket;
+	const char *webhook_url, *webhook_header_file, *webhook_ca_file, *metrics_listen;
+	bool insecure, scope_systemd;
+	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
+	uint64_t spool_size, spool_age_ns;
+	uint64_t log_level, log_format;
+};
+
+enum { SETTINGS_STDOUT_OFF, SETTINGS_STDOUT_COMPACT, SETTINGS_STDOUT_JSON };
+
+extern const struct pw_config_spec settings_spec;
+
+#define SETTINGS_ADDRESSES 8
+struct settings_addresses {
+	char text[1024];
+	const char *items[SETTINGS_ADDRESSES];
+	size_t count;
+};
+
+/*
+ * Splits --listen and refuses what may not be plain text: everything without --insecure, and with
+ * it everything but unix sockets and loopback addresses.
+ */
+int settings_addresses(
+	const struct settings *s, struct settings_addresses *ret, struct pw_err *err) PW_MUST_CHECK;

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated parts of docs pages, between `<!-- generated: WHAT NAME -->` and `<!-- /generated -->`.
+
+settings PROGRAM   what `PROGRAM --print-settings-doc` prints
+metrics SERVICE    the table SERVICE/metrics.def
+events FILE        the enums of a .proto file
+fields FILE        the field table of the signature engine
+rules FILE         id, severity, title and ATT&CK of a SignatureSet
+"""
+import os
+import re
+import subprocess
+
+OPEN = re.compile(r"^<!-- generated: (\w+) (\S+) -->$", re.M)
+CLOSE = "<!-- /generated -->"
+
+
+class Problem(Exception):
+    """What is wrong, for a person."""
+
+
+def parts(text):
+    """[(what, name, start, end)] of the bodies."""
+    found = []
+    for match in OPEN.finditer(text):
+        end = text.find(CLOSE, match.end())
+        following = OPEN.search(text, match.end())
+        if end < 0 or (following and following.start() < end):
+            raise Problem(f"generated part '{match.group(1)} {match.group(2)}' is not closed")
+        found.append((match.group(1), match.group(2), match.end() + 1, end))
+    return found
+
+
+def settings(root, bin_dir, name):
+    program = os.path.join(bin_dir, name)
+    try:
+        done = subprocess.run([program, "--print-settings-doc"], capture_output=True, text=True,
+                              timeout=20, check=False)
+    except OSError as error:
+        raise Problem(f"cannot run {name}: {error.strerror}") from error
+    if done.returncode != 0 or not done.stdout:
+        raise Problem(f"{name} --print-settings-doc: exit {done.returncode} {done.stderr.strip()}")
+    return done.stdout
+
+
+STRING = r'"((?:[^"\\]|\\.)*)"'
+
+
+def metrics(root, bin_dir, name):
+    path = os.path.join(root, name, "metrics.def")
+    try:
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+    except OSError as error:
+        raise Problem(f"cannot read {name}/metrics.def: {error.strerror}") from error
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for body in calls(text):
+        rows.append(metric_row(body, name))
+    if len(rows) == 2:
+        raise Problem(f"{name}/metrics.def has no rows that tools/gendocs.py can read")
+    return "\n".join(rows) + "\n"
+
+
+def calls(text):
+    """Bodies of the outermost NAME( … ) calls of an X-macro table; strings are respected."""
+    i, bodies = 0, []
+    text = re.sub(r"^[ \t]*#(?:\\\n|[^\n])*", "", text, flags=re.M)
+    for match in re.finditer(r"\b[A-Z][A-Z_0-9]*\s*\(", text):
+        if match.start() < i:
+            continue
+        depth, i = 1, match.end()
+        while i < len(text) and depth:
+            string = re.compile(STRING).match(text, i)
+            if string:
+                i = string.end()
+                continue
+            depth += {"(": 1, ")": -1}.get(text[i], 0)
+            i += 1
+        bodies.append(text[match.end():i - 1])
+    return bodies
+
+
+def metric_row(body, service):
+    whole = [re.sub(r'"\s*"', "", s) for s in re.findall(r'"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*', body)]
+    strings = [s[1:-1].replace('\\"', '"') for s in whole]
+    kind = re.search(r"\b(?:PW_)?(COUNTER|GAUGE|HISTOGRAM)\b", body)
+    if not strings or not kind:
+        raise Problem(f"{service}/metrics.def: cannot read the row '{body.strip()[:60]}'")
+    name = strings[0] if strings[0].startswith("podward_") else f"podward_{service}_{strings[0]}"
+    meaning = strings[1] if len(strings) > 1 else ""
+    return f"| `{name}` | {kind.group(1).lower()} | {', '.join(strings[2:])} | {meaning} |"
+
+
+ENUM = re.compile(r"((?://[^\n]*\n)*)enum (\w+) \{(.*?)\n\}", re.S)
+
+
+def events(root, bin_dir, name):
+    with open(os.path.join(root, name), encoding="utf-8") as f:
+        text = f.read()
+    out = []
+    for match in ENUM.finditer(text):
+        comment = " ".join(line.lstrip("/ ") for line in match.group(1).splitlines())
+        out += [f"### {match.group(2)}", ""] + ([comment, ""] if comment else [])
+        out += ["| name | value | meaning |", "|---|---|---|"]
+        for row in re.finditer(r"(\w+) = (\d+);[ \t]*(?://[ \t]*(.*))?", match.group(3)):
+            out.append(enum_row(row))
+        out.append("")
+    return "\n".join(out).rstrip("\n") + "\n"
+
+
+def enum_row(row):
+    meaning = (row.group(3) or "").replace("|", "/")
+    return f"| {row.group(1)} | {row.group(2)} | {meaning} |"
+
+
+FIELD = re.compile(r'(?:F\("(?P<n1>[\w.]+)",\s*(?P<t1>\w+),\s*(?P<s1>\w+),\s*\w+,|'
+                   r'\{"(?P<n2>[\w.]+)",\s*FIELD_(?P<t2>\w+),\s*FIELD_(?P<s2>\w+),\s*FIELD_(?P<a2>\w+),'
+                   r'[^"]*?)\s*"(?P<help>[^"]*)"')
+
+
+def fields(root, bin_dir, name):
+    with open(os.path.join(root, name), encoding="utf-8") as f:
+        text = f.read()
+    rows = ["| field | type | of | meaning |", "|---|---|---|---|"]
+    for m in FIELD.finditer(text[text.find("field_table[]"):]):
+        field = (m.group("n1") or m.group("n2")) + ("[n]" if m.group("a2") == "ANCESTOR" else "")
+        kind, scope = m.group("t1") or m.group("t2"), m.group("s1") or m.group("s2")
+        rows.append(f"| `{field}` | {kind.lower()} | {scope.lower()} | {m.group('help')} |")
+    if len(rows) == 2:
+        raise Problem(f"{name}: no rows that tools/gendocs.py can read")
+    return "\n".join(rows) + "\n"
+
+
+def rules(root, bin_dir, name):
+    with open(os.path.join(root, name), encoding="utf-8") as f:
+        text = f.read()
+    rows = ["| rule | severity | fires on | ATT&CK | profile |", "|---|---|---|---|---|"]
+    for body in re.split(r"^\s*- id: ", text, flags=re.M)[1:]:
+        found = {k: v.strip() for k, v in re.findall(r"^\s+(title|severity|mitre|profile): *(.*)$", body, re.M)}
+        rows.append(f"| `{body.split()[0]}` | {found.get('severity', '')} | {found.get('title', '')} | "
+                    f"{found.get('mitre', '').strip('[]')} | {found.get('profile', 'ignore')} |")
+    if len(rows) == 2:
+        raise Problem(f"{name}: no rules that tools/gendocs.py can read")
+    return "\n".join(rows) + "\n"
+
+
+MAKERS = {"settings": settings, "metrics": metrics, "events": events, "fields": fields, "rules": rules}
+
+
+def refresh(text, root, bin_dir):
+    """The page with every generated part made anew."""
+    for what, name, start, end in reversed(parts(text)):
+        if what not in MAKERS:
+            raise Problem(f"unknown generated part '{what}': knows {', '.join(sorted(MAKERS))}")
+        text = text[:start] + "\n" + MAKERS[what](root, bin_dir, name) + "\n" + text[end:]
+    return text
