@@ -122,12 +122,12 @@ const struct pw_process *field_ancestor(const struct pw_process *p, uint32_t n)
 	return p;
 }
 
-int field_event_mask(struct pw_slice name, uint32_t *ret_mask)
+int field_event_mask(struct pw_slice name, uint64_t *ret_mask)
 {
 	for (size_t i = 0; i < PW_COUNT(event_names); i++) {
 		if (!pw_slice_eq_str(name, event_names[i].name))
 			continue;
-		*ret_mask = event_names[i].kind ? 1u << event_names[i].kind : 0;
+		*ret_mask = event_names[i].kind ? 1ull << event_names[i].kind : 0;
 		return 0;
 	}
 	return -EINVAL;

@@ -57,7 +57,7 @@ bool field_print(const struct field_spec *f, int32_t index, struct field_ctx *c,
 const struct pw_process *field_ancestor(const struct pw_process *p, uint32_t n);
 /* Bits (1 << kind) of the event kinds that carry this system call name; 0 = known but not captured;
  * -EINVAL. */
-int field_event_mask(struct pw_slice name, uint32_t *ret_mask) PW_MUST_CHECK;
+int field_event_mask(struct pw_slice name, uint64_t *ret_mask) PW_MUST_CHECK;
 const char *field_event_name(uint8_t kind); /* "execve", "openat", "connect", "procexit" */
 /* "SUCCESS" or the name of the errno. */
 const char *field_result_name(int32_t ret);

@@ -68,13 +68,11 @@ static void collect_shards(struct metrics *m)
 {
 	static const char *const severities[] = {
 		"unspecified", "info", "low", "medium", "high", "critical"};
-	static const char *const types[PW_EVENT_KINDS] = {
-		"unknown", "exec", "open", "connect", "exit"};
 	struct totals t = {.unattributed = 0};
 
 	sum_up(m->state, &t);
 	for (size_t i = 1; i < PW_EVENT_KINDS; i++)
-		counter(m, METRIC_EVENTS, types[i], t.counts.events[i]);
+		counter(m, METRIC_EVENTS, pw_event_kind_name((uint32_t)i), t.counts.events[i]);
 	for (size_t i = 1; i < PW_COUNT(severities); i++)
 		counter(m, METRIC_ALERTS, severities[i], t.counts.alerts[i]);
 	counter(m, METRIC_UNATTRIBUTED, "no_group", t.unattributed);

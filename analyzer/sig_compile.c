@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define MODE(x)   PODWARD__V1__SIGNATURE_PROFILE_MODE__SIGNATURE_PROFILE_MODE_##x
-#define ALL_KINDS ((1u << PW_EVENT_KINDS) - 2u) /* kind 0 does not occur */
+#define ALL_KINDS ((1ull << PW_EVENT_KINDS) - 2u) /* kind 0 does not occur */
 
 struct compiler {
 	struct sig_lex lex; /* for messages with position */
@@ -70,7 +70,7 @@ static bool op_fits(enum field_type type, enum sig_op op)
 static int check_event_type(struct compiler *c, struct sig_node *n)
 {
 	struct sig_check *k = &n->check;
-	uint32_t mask = 0, one;
+	uint64_t mask = 0, one;
 
 	if (k->op == SIG_OP_EXISTS) {
 		k->event_mask = ALL_KINDS;
@@ -174,7 +174,7 @@ static int compile_node(struct compiler *c, struct sig_node *n)
 
 /* Event kinds for which the node may be true, and for which it may be false. */
 struct kinds {
-	uint32_t yes, no;
+	uint64_t yes, no;
 };
 
 static struct kinds kinds_of(const struct sig_node *n)
@@ -200,7 +200,7 @@ static struct kinds kinds_of(const struct sig_node *n)
 }
 
 int sig_compile_condition(struct pw_slice condition, struct pw_arena *arena, struct sig_node **ret,
-	uint32_t *ret_event_mask, struct pw_err *err)
+	uint64_t *ret_event_mask, struct pw_err *err)
 {
 	struct compiler c = {.lex = {condition, 0, arena, err}, .arena = arena};
 	struct sig_node *root = NULL;
@@ -314,7 +314,7 @@ static int index_rules(struct sig_set *out, struct pw_arena *arena)
 		if (!out->by_kind[kind])
 			return -ENOMEM;
 		for (uint32_t i = 0; i < out->count; i++)
-			if (out->rules[i].event_mask & 1u << kind)
+			if (out->rules[i].event_mask & 1ull << kind)
 				out->by_kind[kind][n++] = &out->rules[i];
 		out->by_kind_count[kind] = n;
 	}

@@ -20,7 +20,7 @@ struct sig_rule {
 	size_t mitre_count;
 	uint32_t severity; /* Severity */
 	bool suppress_if_learned;
-	uint32_t event_mask; /* bit per event kind that can fire it */
+	uint64_t event_mask; /* bit per event kind that can fire it */
 	uint32_t index;
 	const struct sig_node *root;
 };
@@ -41,4 +41,4 @@ int sig_compile(Podward__V1__SignatureSet *const *sets, size_t set_count, struct
 	struct problems *problems, struct sig_set **ret) PW_MUST_CHECK;
 /* One condition, checked against the field table; for tests, fuzzing and sig_compile. */
 int sig_compile_condition(struct pw_slice condition, struct pw_arena *arena, struct sig_node **ret,
-	uint32_t *ret_event_mask, struct pw_err *err) PW_MUST_CHECK;
+	uint64_t *ret_event_mask, struct pw_err *err) PW_MUST_CHECK;

@@ -23,7 +23,7 @@ struct sig_check {
 	const struct field_spec *field;
 	int32_t index;       /* ancestor number, -1 = any */
 	int64_t *numbers;    /* for FIELD_INT and FIELD_BOOL, as many as values */
-	uint32_t event_mask; /* for evt.type: kinds for which the check is true */
+	uint64_t event_mask; /* for evt.type: kinds for which the check is true */
 };
 
 struct sig_node {

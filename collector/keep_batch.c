@@ -118,7 +118,10 @@ static bool columns_fit(const Podward__V1__EventBatch *m)
 
 	return m->n_time_delta_us == n && m->n_process == n && m->n_ret == n && m->n_object == n &&
 	       m->n_aux == n && (m->flags.len == n || m->flags.len == 0) &&
-	       (m->n_count == n || m->n_count == 0) && m->base_boot_ns < PW_WIRE_TIME_MAX;
+	       (m->n_syscall == n || m->n_syscall == 0) &&
+	       (m->n_object2 == n || m->n_object2 == 0) && (m->n_arg == n || m->n_arg == 0) &&
+	       (m->n_target == n || m->n_target == 0) && (m->n_count == n || m->n_count == 0) &&
+	       m->base_boot_ns < PW_WIRE_TIME_MAX;
 }
 
 static int add_events(struct pw_batch *b, const Podward__V1__EventBatch *m)
@@ -135,8 +138,14 @@ static int add_events(struct pw_batch *b, const Podward__V1__EventBatch *m)
 			.ret = m->ret[i],
 			.kind = m->kind.data[i],
 			.flags = m->flags.len > 0 ? m->flags.data[i] : 0,
+			.object2 = m->n_object2 > 0 ? m->object2[i] : 0,
+			.target = m->n_target > 0 ? m->target[i] : 0,
+			.arg = m->n_arg > 0 ? m->arg[i] : 0,
 		};
 
+		if (m->n_syscall > 0 && m->syscall[i] >= PW_SYSCALL_MAX)
+			return -EBADMSG;
+		row.syscall = m->n_syscall > 0 ? (uint16_t)m->syscall[i] : 0;
 		r = pw_batch_add_event(b, &row);
 	}
 	return r;

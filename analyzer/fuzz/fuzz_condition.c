@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct pw_err err = PW_ERR_INIT;
 	struct pw_arena *arena = NULL;
 	struct sig_node *root = NULL;
-	uint32_t mask;
+	uint64_t mask;
 
 	(void)pw_slice_cut(&rest, 0, &condition);
 	if (pw_arena_new(1 << 16, 8 << 20, &arena) < 0)

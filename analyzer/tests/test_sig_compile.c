@@ -6,7 +6,9 @@
 
 #include <errno.h>
 
-static int compile(const char *condition, uint32_t *ret_mask, struct pw_err *err)
+#define EVERY ((1ull << PW_EVENT_KINDS) - 2)
+
+static int compile(const char *condition, uint64_t *ret_mask, struct pw_err *err)
 {
 	struct pw_arena *arena = NULL;
 	struct sig_node *root;
@@ -22,31 +24,31 @@ static void good_conditions_know_their_events(void **state)
 {
 	static const struct {
 		const char *text;
-		uint32_t mask;
+		uint64_t mask;
 	} rows[] = {
 		{"evt.type = execve", 1 << PW_EVENT_EXEC},
 		{"evt.type in (open, openat, openat2)", 1 << PW_EVENT_OPEN},
 		{"evt.type=open or evt.type=connect", 1 << PW_EVENT_OPEN | 1 << PW_EVENT_CONNECT},
 		{"not evt.type = execve and not not evt.type = connect", 1 << PW_EVENT_CONNECT},
 		{"evt.type != connect and (proc.name = sh or evt.type = openat)",
-			1 << PW_EVENT_EXEC | 1 << PW_EVENT_OPEN | 1 << PW_EVENT_EXIT},
-		{"proc.name exists", 0x1e},
-		{"(proc.name exists)", 0x1e},
-		{"not(proc.name = 'a b' or fd.sport >= 1024)", 0x1e},
-		{"proc.aname[2] in (a, \"b c\", 'd\\x41')", 0x1e},
-		{"proc.tty != 0 and proc.is_exe_from_memfd = true", 0x1e},
-		{"fd.name pmatch (/etc, /root/*)\n  and outcome = refused", 0x1e},
+			EVERY & ~(1ull << PW_EVENT_CONNECT)},
+		{"proc.name exists", EVERY},
+		{"(proc.name exists)", EVERY},
+		{"not(proc.name = 'a b' or fd.sport >= 1024)", EVERY},
+		{"proc.aname[2] in (a, \"b c\", 'd\\x41')", EVERY},
+		{"proc.tty != 0 and proc.is_exe_from_memfd = true", EVERY},
+		{"fd.name pmatch (/etc, /root/*)\n  and outcome = refused", EVERY},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
 		struct pw_err err = PW_ERR_INIT;
-		uint32_t mask = 0;
+		uint64_t mask = 0;
 
 		if (compile(rows[i].text, &mask, &err) < 0)
 			fail_msg("%s: %s", rows[i].text, err.msg);
 		if (mask != rows[i].mask)
-			fail_msg("%s: mask %x", rows[i].text, mask);
+			fail_msg("%s: mask %llx", rows[i].text, (unsigned long long)mask);
 	}
 }
 
@@ -85,7 +87,7 @@ static void bad_conditions_are_refused_with_their_position(void **state)
 	(void)state;
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
 		struct pw_err err = PW_ERR_INIT;
-		uint32_t mask;
+		uint64_t mask;
 
 		if (compile(rows[i].text, &mask, &err) != -EINVAL)
 			fail_msg("%s: accepted", rows[i].text);
@@ -97,7 +99,7 @@ static void bad_conditions_are_refused_with_their_position(void **state)
 static void the_caret_stands_under_the_fault(void **state)
 {
 	struct pw_err err = PW_ERR_INIT;
-	uint32_t mask;
+	uint64_t mask;
 
 	(void)state;
 	assert_int_equal(compile("proc.name = x and fd.nome = y", &mask, &err), -EINVAL);
@@ -109,7 +111,7 @@ static void nesting_has_a_ceiling(void **state)
 {
 	struct pw_err err = PW_ERR_INIT;
 	char text[1024];
-	uint32_t mask;
+	uint64_t mask;
 
 	(void)state;
 	memset(text, '(', sizeof(text) - 1);
@@ -146,7 +148,7 @@ static void a_bad_rule_is_refused_alone(void **state)
 
 static int compile_once(void *ctx)
 {
-	uint32_t mask;
+	uint64_t mask;
 
 	(void)ctx;
 	return compile("evt.type = execve and (proc.name icontains ABC or proc.pid in (1, 2, 3))",

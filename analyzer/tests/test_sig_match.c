@@ -49,7 +49,7 @@ static bool matches(struct world *w, const char *condition, unsigned event)
 {
 	struct sig_node *root;
 	struct pw_err err = PW_ERR_INIT;
-	uint32_t mask;
+	uint64_t mask;
 
 	if (sig_compile_condition(pw_slice_str(condition), w->arena, &root, &mask, &err) < 0)
 		fail_msg("%s: %s", condition, err.msg);

@@ -24,6 +24,18 @@ struct pw_batch_index {
 	bool sealed;
 };
 
+const char *pw_event_kind_name(uint32_t kind)
+{
+	static const char *const names[PW_EVENT_KINDS] = {
+		"unknown",
+#define PW_KIND(suffix, number, name) [number] = name,
+#include "common/wire/kinds.def"
+#undef PW_KIND
+	};
+
+	return names[kind < PW_EVENT_KINDS ? kind : PW_EVENT_NONE];
+}
+
 static uint64_t key_of(enum id_kind kind, uint32_t id)
 {
 	return (uint64_t)kind << 32 | id;
@@ -221,7 +233,8 @@ static bool process_may_enter(const struct pw_batch *b, const struct pw_process_
 	return is_ref(def->ref) && def->parent_ref <= PW_WIRE_REF_MAX &&
 	       def->start.ns < PW_WIRE_TIME_MAX && has_or_zero(b, ID_CONTAINER, def->container) &&
 	       has_or_zero(b, ID_STRING, def->exe) && has_or_zero(b, ID_STRING, def->args) &&
-	       has_or_zero(b, ID_STRING, def->cwd) && has_or_zero(b, ID_STRING, def->comm);
+	       has_or_zero(b, ID_STRING, def->cwd) && has_or_zero(b, ID_STRING, def->comm) &&
+	       has_or_zero(b, ID_STRING, def->env) && has_or_zero(b, ID_STRING, def->script);
 }
 
 int pw_batch_add_process(struct pw_batch *b, const struct pw_process_def *def)
@@ -252,7 +265,9 @@ static bool event_may_enter(const struct pw_batch *b, const struct pw_event_row 
 {
 	return row->kind > PW_EVENT_NONE && row->kind < PW_EVENT_KINDS && row->count > 0 &&
 	       row->time.ns < PW_WIRE_TIME_MAX && row->process > 0 &&
-	       has(b, ID_PROCESS, row->process) && has_or_zero(b, ID_STRING, row->object);
+	       has(b, ID_PROCESS, row->process) && has_or_zero(b, ID_STRING, row->object) &&
+	       has_or_zero(b, ID_STRING, row->object2) && has_or_zero(b, ID_PROCESS, row->target) &&
+	       row->syscall < PW_SYSCALL_MAX;
 }
 
 int pw_batch_add_event(struct pw_batch *b, const struct pw_event_row *row)

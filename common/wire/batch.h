@@ -20,12 +20,14 @@
 /* Values as in protos/podward/v1/event.proto; checked against it in encode.c. */
 enum pw_event_kind {
 	PW_EVENT_NONE = 0,
-	PW_EVENT_EXEC = 1,
-	PW_EVENT_OPEN = 2,
-	PW_EVENT_CONNECT = 3,
-	PW_EVENT_EXIT = 4,
+#define PW_KIND(suffix, number, name) PW_EVENT_##suffix = number,
+#include "common/wire/kinds.def"
+#undef PW_KIND
 	PW_EVENT_KINDS
 };
+
+/* "exec", "rename" …; "unknown" outside the table. */
+const char *pw_event_kind_name(uint32_t kind);
 
 struct pw_event_row {
 	struct pw_boot time;
@@ -36,7 +38,14 @@ struct pw_event_row {
 	int32_t ret;      /* >= 0 or -errno */
 	uint8_t kind;     /* enum pw_event_kind */
 	uint8_t flags;    /* EventFlag */
+	uint16_t syscall; /* x86-64 number + 1 on every architecture; 0 = none or not told */
+	uint32_t object2; /* string id, 0 = none; by kind, as arg and target */
+	uint32_t target;  /* process ref acted upon; 0 = none or unknown */
+	uint64_t arg;
 };
+
+/* One past the largest column `syscall` may hold. */
+#define PW_SYSCALL_MAX 1024u
 
 #define PW_CONNECT_AUX(port, l4proto, family) \
 	((uint32_t)(port) | (uint32_t)(l4proto) << 16 | (uint32_t)(family) << 24)
@@ -54,7 +63,10 @@ struct pw_container_def {
 struct pw_process_def {
 	uint32_t ref, parent_ref, container; /* container ref, 0 = host */
 	uint32_t pid, uid, gid, flags, tty, session;
-	uint32_t exe, args, cwd, comm; /* string ids, 0 = unknown */
+	uint32_t euid, egid, vpid;
+	uint32_t exe, args, cwd, comm, env, script; /* string ids, 0 = unknown or none */
+	uint64_t caps_effective, caps_permitted, caps_inheritable;
+	uint64_t exe_inode, exe_dev; /* dev: major << 32 | minor; 0 = unknown */
 	struct pw_boot start;
 };
 

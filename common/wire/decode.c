@@ -85,6 +85,8 @@ static void event_fill(const Podward__V1__EventBatch *m, size_t i, struct pw_eve
 	e->ret = m->ret[i];
 	e->kind = m->kind.data[i];
 	e->flags = m->flags.len > 0 ? m->flags.data[i] : 0;
+	e->syscall = m->n_syscall > 0 ? (uint16_t)m->syscall[i] : 0;
+	e->arg = m->n_arg > 0 ? m->arg[i] : 0;
 }
 
 /* Few processes make most events of a batch: saves the map look-up. Slots by the ref's low bits. */
@@ -102,12 +104,40 @@ static struct pw_process *find_process(const struct attempt *a, struct recent *r
 	return *slot;
 }
 
+/* The columns that are seldom there. */
+static int event_fill_seldom(struct attempt *a, size_t i, struct recent *recent, struct pw_event *e)
+{
+	const Podward__V1__EventBatch *m = a->msg;
+	uint32_t object2 = m->n_object2 > 0 ? m->object2[i] : 0;
+	uint32_t target = m->n_target > 0 ? m->target[i] : 0;
+	struct pw_dict_string *s = NULL;
+
+	if (m->n_syscall > 0 && m->syscall[i] >= PW_SYSCALL_MAX)
+		return pw_err_set(a->err, -EINVAL, "syscall[%zu]: %u is out of range 0 to %u", i,
+			m->syscall[i], PW_SYSCALL_MAX - 1);
+	if (object2 != 0)
+		s = pw_dictionary_find(a->defs.tables->dictionary, object2);
+	if (object2 != 0 && !s)
+		return pw_refuse_unknown(a->err, "object2", i, "", object2);
+	e->object2 = pw_dict_string_slice(s);
+	e->target = target != 0 ? find_process(a, recent, target) : NULL;
+	if (target != 0 && !e->target)
+		return pw_refuse_unknown(a->err, "target", i, "", target);
+	return 0;
+}
+
+static bool has_seldom(const Podward__V1__EventBatch *m)
+{
+	return m->n_syscall + m->n_object2 + m->n_target > 0;
+}
+
 static int add_events(struct attempt *a)
 {
 	const Podward__V1__EventBatch *m = a->msg;
 	const struct pw_dictionary *dictionary = a->defs.tables->dictionary;
 	struct pw_decoded *out = a->out;
 	struct recent recent = {0};
+	bool seldom = has_seldom(m);
 
 	for (size_t i = 0; i < m->kind.len; i++) {
 		struct pw_event *e = &out->events[out->event_count];
@@ -119,6 +149,14 @@ static int add_events(struct attempt *a)
 		if (!process || (m->object[i] != 0 && !object) ||
 			m->kind.data[i] == PW_EVENT_NONE || (m->n_count > 0 && m->count[i] == 0))
 			return refuse_event(a, i, process, m->object[i] == 0 || object);
+		e->target = NULL;
+		e->object2 = (struct pw_slice){0};
+		if (seldom) {
+			int r = event_fill_seldom(a, i, &recent, e);
+
+			if (r < 0)
+				return r;
+		}
 		if (m->kind.data[i] >= PW_EVENT_KINDS) {
 			out->skipped++;
 			continue;
@@ -127,6 +165,8 @@ static int add_events(struct attempt *a)
 		e->process = process;
 		e->object = pw_dict_string_slice(object);
 		hold_once(a, process);
+		if (e->target)
+			hold_once(a, e->target);
 		out->event_count++;
 	}
 	return 0;
@@ -185,6 +225,10 @@ static int check_columns(const Podward__V1__EventBatch *m, struct pw_err *err)
 		{"object", m->n_object},
 		{"aux", m->n_aux},
 		{"count", m->n_count == 0 ? n : m->n_count},
+		{"syscall", m->n_syscall == 0 ? n : m->n_syscall},
+		{"object2", m->n_object2 == 0 ? n : m->n_object2},
+		{"arg", m->n_arg == 0 ? n : m->n_arg},
+		{"target", m->n_target == 0 ? n : m->n_target},
 	};
 	int r = 0;
 
@@ -236,7 +280,7 @@ static void decoded_freep(struct pw_decoded **b)
 static int decoded_new(const Podward__V1__EventBatch *m, struct pw_decoded **ret)
 {
 	pw_cleanup(decoded_freep) struct pw_decoded *b = pw_alloc0(1, sizeof(*b));
-	size_t row = sizeof(*b->events) + sizeof(struct pw_process *);
+	size_t row = sizeof(*b->events) + 2 * sizeof(struct pw_process *);
 	size_t bytes = m->kind.len * row + m->n_losses * sizeof(*b->losses) + 256;
 	int r = 0;
 
@@ -246,7 +290,7 @@ static int decoded_new(const Podward__V1__EventBatch *m, struct pw_decoded **ret
 	if (r < 0)
 		return r;
 	b->events = pw_arena_alloc(b->arena, (m->kind.len + 1) * sizeof(*b->events));
-	b->held = pw_arena_alloc(b->arena, (m->kind.len + 1) * sizeof(struct pw_process *));
+	b->held = pw_arena_alloc(b->arena, (m->kind.len * 2 + 1) * sizeof(struct pw_process *));
 	b->losses = pw_arena_alloc(b->arena, (m->n_losses + 1) * sizeof(*b->losses));
 	if (!b->events || !b->held || !b->losses)
 		return -ENOMEM;

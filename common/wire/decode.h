@@ -41,16 +41,18 @@ struct pw_container {
  */
 #define PW_PROCESS_ANCESTORS 32
 #define PW_PROCESS_KEPT      16
+#define PW_PROCESS_STRINGS   6
 struct pw_dict_string;
 struct pw_process {
 	struct pw_process_def def;
-	struct pw_slice exe, args, cwd, comm;
+	struct pw_slice exe, args, cwd, comm, env, script;
 	struct pw_process *parent;      /* NULL = unknown; held */
 	struct pw_container *container; /* NULL = host; held */
 	_Atomic uint32_t refs;
-	uint32_t ancestors;                /* length of the parent chain */
-	struct pw_dict_string *strings[4]; /* private: what the slices point into, held */
-	uint64_t mark;                     /* private: the decoder's thread only */
+	uint32_t ancestors; /* length of the parent chain */
+	struct pw_dict_string
+		*strings[PW_PROCESS_STRINGS]; /* private: what the slices point into, held */
+	uint64_t mark;                        /* private: the decoder's thread only */
 };
 struct pw_process *pw_process_hold(struct pw_process *p);
 void pw_process_put(struct pw_process *p); /* NULL is fine */
@@ -61,9 +63,13 @@ struct pw_event {
 	struct pw_boot time;
 	struct pw_wall wall;
 	struct pw_process *process; /* held by the decoded batch; container by process->container */
+	struct pw_process *target;  /* acted upon; held as well; NULL = none or unknown */
 	struct pw_slice object;     /* NUL behind it; lives as long as the decoded batch */
+	struct pw_slice object2;    /* the same */
+	uint64_t arg;
 	uint32_t aux, count;
 	int32_t ret;
+	uint16_t syscall; /* x86-64 number + 1; 0 = none or not told */
 	uint8_t kind, flags;
 };
 

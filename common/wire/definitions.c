@@ -125,6 +125,17 @@ static int add_container(struct pw_definitions *d, const Podward__V1__EventBatch
 	return r < 0 ? refuse_add(d, r, "containers", i, d->limits->containers) : 0;
 }
 
+static bool processes_agree_more(
+	const struct pw_process_def *known, const struct pw_process_def *again)
+{
+	return known->env == again->env && known->script == again->script &&
+	       known->euid == again->euid && known->egid == again->egid &&
+	       known->vpid == again->vpid && known->caps_effective == again->caps_effective &&
+	       known->caps_permitted == again->caps_permitted &&
+	       known->caps_inheritable == again->caps_inheritable &&
+	       known->exe_inode == again->exe_inode && known->exe_dev == again->exe_dev;
+}
+
 /* A parent of 0 says "unknown", which contradicts nothing: the parent may have exited since. */
 static bool processes_agree(const struct pw_process_def *known, const struct pw_process_def *again)
 {
@@ -134,14 +145,16 @@ static bool processes_agree(const struct pw_process_def *known, const struct pw_
 	       known->flags == again->flags && known->tty == again->tty &&
 	       known->session == again->session && known->exe == again->exe &&
 	       known->args == again->args && known->cwd == again->cwd &&
-	       known->comm == again->comm && known->start.ns == again->start.ns;
+	       known->comm == again->comm && known->start.ns == again->start.ns &&
+	       processes_agree_more(known, again);
 }
 
 static int resolve_strings(struct pw_definitions *d, size_t i, const struct pw_process_def *def,
 	struct pw_process_links *links)
 {
-	static const char *const names[] = {".exe", ".args", ".cwd", ".comm"};
-	uint32_t ids[] = {def->exe, def->args, def->cwd, def->comm};
+	static const char *const names[] = {".exe", ".args", ".cwd", ".comm", ".env", ".script"};
+	uint32_t ids[PW_PROCESS_STRINGS] = {
+		def->exe, def->args, def->cwd, def->comm, def->env, def->script};
 
 	for (size_t k = 0; k < PW_COUNT(ids); k++) {
 		links->strings[k] = pw_tables_string(d->tables, ids[k]);

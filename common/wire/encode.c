@@ -14,7 +14,10 @@ _Static_assert((int)PW_EVENT_EXEC == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_EX
 _Static_assert((int)PW_EVENT_OPEN == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_OPEN, "kind");
 _Static_assert((int)PW_EVENT_CONNECT == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_CONNECT, "kind");
 _Static_assert((int)PW_EVENT_EXIT == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_EXIT, "kind");
-_Static_assert((int)PW_EVENT_KINDS == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_EXIT + 1, "kind");
+_Static_assert((int)PW_EVENT_REMOVE == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_REMOVE, "kind");
+_Static_assert((int)PW_EVENT_STDIO == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_STDIO, "kind");
+_Static_assert((int)PW_EVENT_SETNS == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_SETNS, "kind");
+_Static_assert((int)PW_EVENT_KINDS == (int)PODWARD__V1__EVENT_KIND__EVENT_KIND_SYSCALL + 1, "kind");
 
 /* What the other end knows, as sets. */
 struct pw_encoder {
@@ -167,6 +170,16 @@ static void process_fill(const struct pw_process_def *def, Podward__V1__ProcessD
 	out->flags = def->flags;
 	out->tty = def->tty;
 	out->session = def->session;
+	out->euid = def->euid;
+	out->egid = def->egid;
+	out->vpid = def->vpid;
+	out->caps_effective = def->caps_effective;
+	out->caps_permitted = def->caps_permitted;
+	out->caps_inheritable = def->caps_inheritable;
+	out->exe_inode = def->exe_inode;
+	out->exe_dev = def->exe_dev;
+	out->env = def->env;
+	out->script = def->script;
 }
 
 /* Parents go first; recursion ends after PARENTS_FIRST generations, also when refs make a circle.
@@ -251,6 +264,12 @@ static int columns_alloc(struct pw_arena *arena, size_t n, Podward__V1__EventBat
 	m->object = array_new(arena, n, sizeof(uint32_t));
 	m->aux = array_new(arena, n, sizeof(uint32_t));
 	m->count = array_new(arena, n, sizeof(uint32_t));
+	m->syscall = array_new(arena, n, sizeof(uint32_t));
+	m->object2 = array_new(arena, n, sizeof(uint32_t));
+	m->arg = array_new(arena, n, sizeof(uint64_t));
+	m->target = array_new(arena, n, sizeof(uint32_t));
+	if (!m->syscall || !m->object2 || !m->arg || !m->target)
+		return -ENOMEM;
 	if (!m->kind.data || !m->flags.data || !m->time_delta_us || !m->process || !m->ret)
 		return -ENOMEM;
 	return m->object && m->aux && m->count ? 0 : -ENOMEM;
@@ -263,6 +282,29 @@ static uint64_t earliest(const struct pw_batch *b)
 	for (uint32_t i = 1; i < b->event_count; i++)
 		first = b->events[i].time.ns < first ? b->events[i].time.ns : first;
 	return first;
+}
+
+/* The columns that are left out when they hold nothing. */
+static void seldom_fill(const struct pw_batch *b, Podward__V1__EventBatch *m)
+{
+	uint32_t n = b->event_count;
+	uint32_t any_syscall = 0;
+	uint32_t any_object2 = 0;
+	uint32_t any_target = 0;
+	uint64_t any_arg = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pw_event_row *row = &b->events[i];
+
+		any_syscall |= m->syscall[i] = row->syscall;
+		any_object2 |= m->object2[i] = row->object2;
+		any_target |= m->target[i] = row->target;
+		any_arg |= m->arg[i] = row->arg;
+	}
+	m->n_syscall = any_syscall ? n : 0;
+	m->n_object2 = any_object2 ? n : 0;
+	m->n_target = any_target ? n : 0;
+	m->n_arg = any_arg ? n : 0;
 }
 
 static void columns_fill(const struct pw_batch *b, Podward__V1__EventBatch *m)
@@ -332,6 +374,7 @@ static int fill_all(struct run *run)
 	if (r < 0)
 		return r;
 	columns_fill(run->b, run->msg);
+	seldom_fill(run->b, run->msg);
 	r = tell_strings(run);
 	if (r < 0)
 		return r;

@@ -34,6 +34,16 @@ struct pw_process_def pw_process_def_of(const Podward__V1__ProcessDef *p)
 		.args = p->args,
 		.cwd = p->cwd,
 		.comm = p->comm,
+		.env = p->env,
+		.script = p->script,
+		.euid = p->euid,
+		.egid = p->egid,
+		.vpid = p->vpid,
+		.caps_effective = p->caps_effective,
+		.caps_permitted = p->caps_permitted,
+		.caps_inheritable = p->caps_inheritable,
+		.exe_inode = p->exe_inode,
+		.exe_dev = p->exe_dev,
 		.start = {p->start_boot_ns},
 	};
 }

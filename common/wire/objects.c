@@ -179,6 +179,8 @@ int pw_process_new(const struct pw_process_def *def, const struct pw_process_lin
 	p->args = pw_dict_string_slice(links->strings[1]);
 	p->cwd = pw_dict_string_slice(links->strings[2]);
 	p->comm = pw_dict_string_slice(links->strings[3]);
+	p->env = pw_dict_string_slice(links->strings[4]);
+	p->script = pw_dict_string_slice(links->strings[5]);
 	for (size_t i = 0; i < PW_COUNT(p->strings); i++) {
 		p->strings[i] = links->strings[i];
 		if (p->strings[i])
@@ -198,9 +200,9 @@ int pw_process_new(const struct pw_process_def *def, const struct pw_process_lin
 static int copy_under(
 	const struct pw_process *p, struct pw_process *parent, struct pw_process **ret)
 {
-	struct pw_process_links links = {
-		parent, p->container, {p->strings[0], p->strings[1], p->strings[2], p->strings[3]}};
+	struct pw_process_links links = {parent, p->container, {0}};
 
+	memcpy(links.strings, p->strings, sizeof(links.strings));
 	return pw_process_new(&p->def, &links, ret);
 }
 

@@ -3,8 +3,8 @@
 /*
  * Inside of the decoder: the reference-counted things that decoded batches point to. Immutable once
  * made; hold and put from any thread. hold/put of processes and containers are in decode.h.
- * Strings are objects of their own, so that a process held for long keeps four strings and not its
- * stream's whole dictionary, and so that a string named by many processes exists once.
+ * Strings are objects of their own, so that a process held for long keeps its few strings and not
+ * its stream's whole dictionary, and so that a string named by many processes exists once.
  */
 #include "common/wire/decode.h"
 #include "common/base/u64map.h"
@@ -28,7 +28,7 @@ struct pw_dictionary {
 struct pw_process_links {
 	struct pw_process *parent;
 	struct pw_container *container;
-	struct pw_dict_string *strings[4]; /* exe, args, cwd, comm */
+	struct pw_dict_string *strings[PW_PROCESS_STRINGS]; /* exe, args, cwd, comm, env, script */
 };
 
 int pw_dict_string_new(struct pw_slice bytes, struct pw_dict_string **ret) PW_MUST_CHECK;

@@ -72,6 +72,16 @@ static uint32_t process_born(struct kit_world *w, uint32_t parent_ref)
 		.args = random_string(w),
 		.cwd = random_string(w),
 		.comm = random_string(w),
+		.env = random_string(w),
+		.script = random_string(w),
+		.euid = kit_below(w, 3),
+		.egid = kit_below(w, 3),
+		.vpid = 1 + kit_below(w, 100),
+		.caps_effective = (uint64_t)kit_below(w, UINT32_MAX) << 9,
+		.caps_permitted = kit_below(w, UINT32_MAX),
+		.caps_inheritable = kit_below(w, 2),
+		.exe_inode = (uint64_t)kit_below(w, UINT32_MAX) << 3,
+		.exe_dev = (uint64_t)kit_below(w, 260) << 32 | kit_below(w, 9),
 		.start = {w->now_ns - kit_below(w, 1000000)},
 	};
 	return ref;
@@ -108,6 +118,10 @@ int kit_add_process(struct pw_batch *b, const struct pw_process_def *def)
 		r = add_text(b, def->cwd);
 	if (r == 0)
 		r = add_text(b, def->comm);
+	if (r == 0)
+		r = add_text(b, def->env);
+	if (r == 0)
+		r = add_text(b, def->script);
 	return r == 0 ? pw_batch_add_process(b, def) : r;
 }
 
@@ -142,8 +156,15 @@ static int add_event(struct kit_world *w, struct pw_batch *b, uint32_t ref)
 		.ret = (int32_t)kit_below(w, 200) - 100,
 		.kind = (uint8_t)(1 + kit_below(w, PW_EVENT_KINDS - 1)),
 		.flags = (uint8_t)(kit_below(w, 4) == 0 ? kit_below(w, 16) : 0),
+		.syscall = (uint16_t)kit_below(w, PW_SYSCALL_MAX),
+		.object2 = kit_below(w, 4) == 0 ? random_string(w) : 0,
+		.target = kit_below(w, 8) == 0 ? ref : 0,
+		.arg = kit_below(w, 4) == 0 ? (uint64_t)kit_below(w, UINT32_MAX) << 20 : 0,
 	};
 	int r = add_text(b, row.object);
+
+	if (r == 0)
+		r = add_text(b, row.object2);
 
 	return r == 0 ? pw_batch_add_event(b, &row) : r;
 }
@@ -232,11 +253,11 @@ int kit_golden_batch(struct pw_batch **ret)
 {
 	struct pw_batch_limits limits = PW_BATCH_LIMITS_DEFAULT;
 	static const struct pw_event_row rows[] = {
-		{{KIT_BOOT_NS + 2500000}, 11, 5, 0, 1, 0, PW_EVENT_EXEC, 0},
-		{{KIT_BOOT_NS + 1000999}, 11, 6, 1, 3, -13, PW_EVENT_OPEN, 5},
+		{{KIT_BOOT_NS + 2500000}, 11, 5, 0, 1, 0, PW_EVENT_EXEC, 0, 60, 0, 0, 0},
+		{{KIT_BOOT_NS + 1000999}, 11, 6, 1, 3, -13, PW_EVENT_OPEN, 5, 258, 0, 0, 0},
 		{{KIT_BOOT_NS + 3000000}, 10, 7, PW_CONNECT_AUX(443, 6, 2), 1, -115,
-			PW_EVENT_CONNECT, 0},
-		{{KIT_BOOT_NS + 4000000}, 11, 0, 0, 1, 256, PW_EVENT_EXIT, 0},
+			PW_EVENT_CONNECT, 0, 43, 1, 11, 1ull << 40},
+		{{KIT_BOOT_NS + 4000000}, 11, 0, 0, 1, 256, PW_EVENT_EXIT, 0, 0, 0, 0, 0},
 	};
 	kit_auto_batch b = NULL;
 	int r = pw_batch_new(&limits, 3, &b);

@@ -176,6 +176,15 @@ SPOIL(process_exe, m->processes[1]->exe = 17)
 SPOIL(process_args, m->processes[1]->args = 17)
 SPOIL(process_cwd, m->processes[0]->cwd = 17)
 SPOIL(process_comm, m->processes[0]->comm = 0xffffffffu)
+SPOIL(process_env, m->processes[0]->env = 17)
+SPOIL(process_script, m->processes[0]->script = 17)
+SPOIL(syscall_short, m->n_syscall = 3)
+SPOIL(syscall_high, m->syscall[1] = PW_SYSCALL_MAX)
+SPOIL(object2_short, m->n_object2 = 1)
+SPOIL(object2_unknown, m->object2[2] = 17)
+SPOIL(arg_short, m->n_arg = 2)
+SPOIL(target_short, m->n_target = 3)
+SPOIL(target_unknown, m->target[0] = 17)
 SPOIL(process_start, m->processes[0]->start_boot_ns = PW_WIRE_TIME_MAX)
 SPOIL(event_process, m->process[2] = 17)
 SPOIL(event_process_zero, m->process[0] = 0)
@@ -227,6 +236,15 @@ static const struct row rows[] = {
 	{-EINVAL, "processes[1].args: unknown ref 17", process_args},
 	{-EINVAL, "processes[0].cwd: unknown ref 17", process_cwd},
 	{-EINVAL, "processes[0].comm: unknown ref 4294967295", process_comm},
+	{-EINVAL, "processes[0].env: unknown ref 17", process_env},
+	{-EINVAL, "processes[0].script: unknown ref 17", process_script},
+	{-EINVAL, "syscall: 3 entries for 4 events", syscall_short},
+	{-EINVAL, "syscall[1]: 1024 is out of range 0 to 1023", syscall_high},
+	{-EINVAL, "object2: 1 entries for 4 events", object2_short},
+	{-EINVAL, "object2[2]: unknown ref 17", object2_unknown},
+	{-EINVAL, "arg: 2 entries for 4 events", arg_short},
+	{-EINVAL, "target: 3 entries for 4 events", target_short},
+	{-EINVAL, "target[0]: unknown ref 17", target_unknown},
 	{-EINVAL, "processes[0].start_boot_ns: out of range", process_start},
 	{-EINVAL, "process[2]: unknown ref 17", event_process},
 	{-EINVAL, "process[0]: unknown ref 0", event_process_zero},

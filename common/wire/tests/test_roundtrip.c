@@ -87,6 +87,16 @@ static void assert_process(const struct pw_process *got, const struct pw_process
 	assert_text(got->args, def->args);
 	assert_text(got->cwd, def->cwd);
 	assert_text(got->comm, def->comm);
+	assert_text(got->env, def->env);
+	assert_text(got->script, def->script);
+	assert_int_equal(got->def.euid, def->euid);
+	assert_int_equal(got->def.egid, def->egid);
+	assert_int_equal(got->def.vpid, def->vpid);
+	assert_true(got->def.caps_effective == def->caps_effective);
+	assert_true(got->def.caps_permitted == def->caps_permitted);
+	assert_true(got->def.caps_inheritable == def->caps_inheritable);
+	assert_true(got->def.exe_inode == def->exe_inode);
+	assert_true(got->def.exe_dev == def->exe_dev);
 	assert_container(got->container, def->container);
 	/* 0 when the stream was not told the parent. */
 	if (got->parent)
@@ -115,6 +125,10 @@ static void assert_events(
 		assert_int_equal(e->ret, row->ret);
 		assert_int_equal(e->kind, row->kind);
 		assert_int_equal(e->flags, row->flags);
+		assert_int_equal(e->syscall, row->syscall);
+		assert_text(e->object2, row->object2);
+		assert_int_equal(e->target ? e->target->def.ref : 0, row->target);
+		assert_true(e->arg == row->arg);
 	}
 }
 
