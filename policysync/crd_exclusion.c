@@ -5,10 +5,11 @@ Podward__V1__Exclusion *crd_exclusion_read(
 	struct pw_arena *a, const struct pw_json_reader *spec, const struct crd_meta *meta)
 {
 	static const char *const known[] = {
-		"selector", "detectors", "objects", "actors", "reason", "expires", NULL};
+		"selector", "detectors", "objects", "actors", "reason", "owner", "expires", NULL};
 	static const struct crd_text_rule detectors = {256, crd_check_glob, true};
 	static const struct crd_text_rule globs = {1024, crd_check_glob, false};
 	static const struct crd_text_rule reason = {1024, crd_check_line, true};
+	static const struct crd_text_rule owner = {253, crd_check_line, false};
 	Podward__V1__Exclusion *e;
 	struct crd_texts list;
 
@@ -29,6 +30,7 @@ Podward__V1__Exclusion *crd_exclusion_read(
 	list = crd_text_list(a, spec, "actors", 256, &globs);
 	e->n_actors = list.count, e->actors = list.items;
 	e->reason = crd_text(a, spec, "reason", &reason);
+	e->owner = crd_text(a, spec, "owner", &owner);
 	e->expires_wall_ns = crd_time(spec, "expires");
 	return crd_failed(spec) ? NULL : e;
 }

@@ -43,7 +43,8 @@ static void read_meta(struct pw_arena *a, const struct pw_json_reader *root, str
 {
 	static const char *const known[] = {"name", "namespace", "labels", "annotations", "uid",
 		"resourceVersion", "generation", "creationTimestamp", "managedFields",
-		"ownerReferences", "finalizers", "selfLink", NULL};
+		"ownerReferences", "finalizers", "selfLink", "generateName", "deletionTimestamp",
+		"deletionGracePeriodSeconds", NULL};
 	static const struct crd_text_rule name = {253, crd_check_name, true};
 	static const struct crd_text_rule namespace = {63, crd_check_label, true};
 	struct pw_json_reader r = pw_reader_field(root, "metadata");

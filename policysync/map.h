@@ -1,15 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/*
- * uthash for the cold maps of policysync: hashed by XXH3, and out of memory is an ordinary error
- * (the element is then not in the map: map_has_added tells).
- */
-#include "common/base/hash.h"
-
-#define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION(keyptr, keylen, hashv) \
-	((hashv) = (unsigned)pw_hash64(pw_slice_of(keyptr, keylen), 0))
-#include <uthash.h>
-
-/* After HASH_ADD…: whether there was memory for it. */
-#define map_has_added(element) ((element)->hh.tbl != NULL)
+/* The maps of policysync are those of common/base/map.h. Thread: the map owner's. */
+#include "common/base/map.h"

@@ -5,6 +5,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,10 +25,20 @@ struct pw_http {
 	char reason[CURL_ERROR_SIZE];
 };
 
+/* A rotated certificate file is read again; libcurl keeps it for a day otherwise. */
+#define CA_CACHE_SECONDS 60
+/* Seconds until a peer that is silent on TCP level counts as dead. */
+#define KEEPALIVE_IDLE     30
+#define KEEPALIVE_INTERVAL 10
+#define USER_TIMEOUT_MS    30000u
+
 /* Where the body goes; too_large tells a refusal of ours from a broken connection. */
 struct sink {
+	const struct pw_http_request *request;
+	CURL *easy;
 	struct pw_buf body;
 	bool too_large;
+	int refused; /* what on_part answered */
 };
 
 static void http_freep(struct pw_http **h)
@@ -64,10 +76,25 @@ void pw_http_free(struct pw_http *h)
 	free(h);
 }
 
+static bool is_streamed(const struct sink *sink)
+{
+	long status = 0;
+
+	if (!sink->request->on_part)
+		return false;
+	(void)curl_easy_getinfo(sink->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status / 100 == 2;
+}
+
 static size_t take_body(char *data, size_t size, size_t count, void *ctx)
 {
 	struct sink *sink = ctx;
 
+	if (is_streamed(sink)) {
+		sink->refused = sink->request->on_part(
+			sink->request->part_ctx, pw_slice_of(data, size * count));
+		return sink->refused < 0 ? 0 : size * count;
+	}
 	if (pw_buf_add(&sink->body, data, size * count) == 0)
 		return size * count;
 	sink->too_large = pw_buf_error(&sink->body) == -E2BIG;
@@ -137,6 +164,7 @@ static CURLcode set_limits(CURL *easy, const struct pw_http_request *request)
 		{CURLOPT_FOLLOWLOCATION, 0},
 		{CURLOPT_TIMEOUT_MS, timeout},
 		{CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_MS_MAX ? timeout : CONNECT_MS_MAX},
+		{CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS},
 	};
 
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
@@ -158,6 +186,9 @@ static CURLcode set_texts(CURL *easy, const struct pw_http_request *request)
 		{CURLOPT_USERAGENT, "podward/" PODWARD_VERSION},
 		{CURLOPT_UNIX_SOCKET_PATH, request->unix_socket},
 		{CURLOPT_CAINFO, request->ca_file},
+		{CURLOPT_SSLCERT, request->cert_file},
+		{CURLOPT_SSLKEY, request->key_file},
+		{CURLOPT_NOPROXY, request->no_proxy ? "*" : NULL},
 	};
 
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
@@ -168,6 +199,38 @@ static CURLcode set_texts(CURL *easy, const struct pw_http_request *request)
 			return r;
 	}
 	return CURLE_OK;
+}
+
+/* What was sent and never acknowledged ends the connection too. Source: tcp(7). */
+static int on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+	unsigned timeout = USER_TIMEOUT_MS;
+
+	(void)ctx, (void)purpose;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+	return CURL_SOCKOPT_OK;
+}
+
+/* A stream lasts long and may be silent for minutes; one stream needs no HTTP/2. */
+static CURLcode set_stream(CURL *easy)
+{
+	static const struct {
+		CURLoption option;
+		long value;
+	} rows[] = {
+		{CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+		{CURLOPT_TCP_KEEPALIVE, 1},
+		{CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE},
+		{CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL},
+	};
+
+	for (size_t i = 0; i < PW_COUNT(rows); i++) {
+		CURLcode r = curl_easy_setopt(easy, rows[i].option, rows[i].value);
+
+		if (r != CURLE_OK)
+			return r;
+	}
+	return curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
 }
 
 static CURLcode set_up(struct pw_http *h, const struct pw_http_request *request,
@@ -182,6 +245,8 @@ static CURLcode set_up(struct pw_http *h, const struct pw_http_request *request,
 		r = set_limits(h->easy, request);
 	if (r == CURLE_OK)
 		r = set_method(h->easy, request);
+	if (r == CURLE_OK && request->on_part)
+		r = set_stream(h->easy);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
 	if (r == CURLE_OK)
@@ -214,6 +279,8 @@ static int code_of(struct pw_http *h, CURLcode r, const struct sink *sink)
 	};
 	long os_error = 0;
 
+	if (sink->refused < 0)
+		return sink->refused;
 	if (r == CURLE_WRITE_ERROR)
 		return sink->too_large ? -E2BIG : -ENOMEM;
 	if (r == CURLE_COULDNT_CONNECT) {
@@ -253,7 +320,9 @@ static int failed(struct pw_http *h, const struct pw_http_request *request, CURL
 	int code = code_of(h, r, sink);
 	char url[200], shown[300];
 
-	if (code == -E2BIG)
+	if (sink->refused < 0)
+		why = "the answer was refused";
+	else if (code == -E2BIG)
 		why = "response is larger than the limit";
 	return pw_err_set(err, code, "%s %s: %s", request->method,
 		show_url(request->url, url, sizeof(url)),
@@ -305,7 +374,7 @@ int pw_http_do(struct pw_http *h, const struct pw_http_request *request,
 	struct pw_http_response *ret, struct pw_err *err)
 {
 	pw_cleanup(free_headers) struct curl_slist *headers = NULL;
-	struct sink sink = {.too_large = false};
+	struct sink sink = {.request = request, .easy = h->easy};
 	CURLcode result;
 	int r;
 

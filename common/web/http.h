@@ -8,6 +8,7 @@
  */
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include <stdbool.h>
 
 struct pw_http;
 
@@ -19,7 +20,16 @@ struct pw_http_request {
 	struct pw_slice body;
 	uint32_t timeout_ms;   /* whole request, default 30,000 */
 	size_t response_limit; /* bytes, default 1 MiB */
-	const char *ca_file;   /* NULL = system's */
+	const char *ca_file;   /* NULL = system's; a changed file counts within a minute */
+	const char *cert_file, *key_file; /* client certificate; NULL = none */
+	bool no_proxy;                    /* straight to the host, whatever the environment says */
+	/*
+	 * Takes the body of a 2xx answer as it comes (response_limit does not count, the body stays
+	 * empty); a negative result ends the request with it. A dead peer is noticed by TCP within
+	 * 60 s.
+	 */
+	int (*on_part)(void *ctx, struct pw_slice part);
+	void *part_ctx;
 };
 
 struct pw_http_response {

@@ -55,15 +55,16 @@ static int parse_failed(const json_error_t *why, struct pw_err *err)
 		pw_escape_to(pw_slice_str(why->text), shown, sizeof(shown)));
 }
 
-int pw_json_parse(struct pw_slice text, struct pw_json **ret, struct pw_err *err)
+int pw_json_parse_large(
+	struct pw_slice text, size_t limit_bytes, struct pw_json **ret, struct pw_err *err)
 {
 	json_error_t why;
 	size_t at;
 	json_t *j;
 
-	if (text.len > JSON_TEXT_MAX)
+	if (text.len > limit_bytes)
 		return pw_err_set(err, -E2BIG, "JSON: %zu bytes, at most %zu are read", text.len,
-			JSON_TEXT_MAX);
+			limit_bytes);
 	at = depth_passed_at(text);
 	if (at < text.len)
 		return pw_err_set(
@@ -74,6 +75,11 @@ int pw_json_parse(struct pw_slice text, struct pw_json **ret, struct pw_err *err
 		return parse_failed(&why, err);
 	*ret = wrap(j);
 	return 0;
+}
+
+int pw_json_parse(struct pw_slice text, struct pw_json **ret, struct pw_err *err)
+{
+	return pw_json_parse_large(text, JSON_TEXT_MAX, ret, err);
 }
 
 void pw_json_free(struct pw_json *j)

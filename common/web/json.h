@@ -15,6 +15,9 @@
 struct pw_json; /* opaque; owned trees are freed with pw_json_free, children are borrowed */
 
 int pw_json_parse(struct pw_slice text, struct pw_json **ret, struct pw_err *err) PW_MUST_CHECK;
+/* The same with another ceiling, for answers of a server that we chose. */
+int pw_json_parse_large(struct pw_slice text, size_t limit_bytes, struct pw_json **ret,
+	struct pw_err *err) PW_MUST_CHECK;
 /*
  * Every document of a YAML stream (JSON is YAML); those without content are left out. err carries
  * line and column. Free with pw_yaml_docs_free. Ceiling: 4,096 documents.

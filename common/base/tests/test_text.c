@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* num, clock, escape, random */
+/* num, clock, escape, random, base64 */
+#include "common/base/base64.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 #include "common/base/num.h"
@@ -287,6 +288,35 @@ static void running_out_of_memory_is_an_ordinary_error(void **state)
 	assert_true(pw_oom_loop(escape_with_little_memory, NULL) >= 3);
 }
 
+static void base64_goes_both_ways(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+		{"\xff\xfe\xfb", "//77"}};
+	static const char *const bad[] = {"Z", "Zg",
+		"Zg=", "Zg===", "=Zg=", "Zh==", "Zm9=", "Zg==Zg==", "Z*==", "====",
+		"\x80"
+		"AAA"};
+	pw_auto_buf out;
+
+	(void)state;
+	pw_buf_init(&out, 64);
+	for (size_t i = 0; i < PW_COUNT(rows); i++) {
+		pw_buf_clear(&out);
+		assert_int_equal(pw_base64_encode(pw_slice_str(rows[i].bytes), &out), 0);
+		assert_string_equal(pw_buf_text(&out), rows[i].text);
+		pw_buf_clear(&out);
+		assert_int_equal(pw_base64_decode(pw_slice_str(rows[i].text), &out), 0);
+		assert_string_equal(pw_buf_text(&out), rows[i].bytes);
+	}
+	for (size_t i = 0; i < PW_COUNT(bad); i++)
+		assert_int_equal(pw_base64_decode(pw_slice_str(bad[i]), &out), -EINVAL);
+	pw_buf_clear(&out);
+	assert_int_equal(pw_base64_decode(PW_SLICE_LIT(" Zm\n9v\r\n"), &out), 0);
+	assert_string_equal(pw_buf_text(&out), "foo");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_cut_is_marked_and_never_splits_a_character),
 		cmocka_unit_test(utf8_validity),
 		cmocka_unit_test(back_off_stays_between_base_and_cap),
+		cmocka_unit_test(base64_goes_both_ways),
 		cmocka_unit_test(running_out_of_memory_is_an_ordinary_error),
 	};
 
