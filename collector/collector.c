@@ -6,6 +6,7 @@
 #include "collector/probe.h"
 #include "collector/record.h"
 #include "collector/replay.h"
+#include "collector/survey.h"
 #include "collector/work.h"
 #include "common/base/log.h"
 #include "common/base/num.h"
@@ -310,7 +311,8 @@ int collector_main(int argc, char **argv)
 	if (r == PW_CONFIG_RUN) {
 		pw_log_setup((enum pw_log_level)st->settings.log_level,
 			(enum pw_log_format)st->settings.log_format, settings_spec.program);
-		r = run(st, &err);
+		r = st->settings.probe ? survey_run((enum print_form)st->settings.probe, &err)
+				       : run(st, &err);
 	} else if (r == PW_CONFIG_EXIT) {
 		r = 0;
 	}

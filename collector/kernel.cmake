@@ -4,7 +4,7 @@ include(bpf)
 pw_bpf(podward_bpf SOURCES
 	bpf/sys.bpf.c bpf/exec.bpf.c bpf/file.bpf.c bpf/net.bpf.c bpf/cgroup.bpf.c)
 
-add_library(collector_kernel STATIC probe.c ring.c kmaps.c replay.c record.c)
+add_library(collector_kernel STATIC probe.c probe_try.c ring.c kmaps.c replay.c record.c)
 target_link_libraries(collector_kernel PUBLIC podward_flags pw_base PRIVATE podward_bpf ext::bpf)
 add_dependencies(collector_kernel podward_bpf_skeleton)
 
@@ -14,3 +14,6 @@ foreach(test IN ITEMS load exec file net scope loss)
 		LINK collector_kernel)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)
 endforeach()
+
+pw_test(test_kernel_probe LABEL kernel SOURCES tests/test_kernel_probe.c LINK collector_core)
+set_tests_properties(test_kernel_probe PROPERTIES RESOURCE_LOCK bpf)

@@ -33,6 +33,9 @@ static const struct pw_setting table[] = {
 		"Ceiling of that file"},
 	{"replay", PW_SETTING_TEXT, S(replay), NULL, 0, 0, NULL, "FILE",
 		"Reads records from a file instead of the kernel and ends with it"},
+	{"probe", PW_SETTING_CHOICE, S(probe), "off", 0, 0, "off|compact|json", "compact",
+		"Tells which kernel programs work on this machine, and why others do not, and "
+		"ends"},
 	{"cgroup-root", PW_SETTING_TEXT, S(cgroup_root), NULL, 0, 0, NULL, "PATH",
 		"Mount point of the cgroup v2 hierarchy; default: found in /proc/self/mountinfo"},
 	{"systemd-units", PW_SETTING_BOOL, S(systemd_units), "false", 0, 0, NULL, NULL,

@@ -80,7 +80,9 @@ static void full_ring_drops_are_counted_exactly(void **state)
 	(void)state;
 	(void)pid;
 	assert_int_equal(source_stats(rig.source, &stats), 0);
-	assert_int_equal(stats.recursion_misses + c.seen[ABI_KIND_OPEN], CHILDREN * OPENS);
+	/* A skipped run may have been of another call of the same program: an upper bound. */
+	assert_true(c.seen[ABI_KIND_OPEN] <= CHILDREN * OPENS);
+	assert_true(c.seen[ABI_KIND_OPEN] + stats.recursion_misses >= CHILDREN * OPENS);
 	assert_int_equal(rig_count(&rig, ABI_KIND_OPEN, 0), c.submitted[ABI_KIND_OPEN]);
 	assert_true(c.dropped[ABI_KIND_OPEN][ABI_DROP_RING_FULL] > CHILDREN * OPENS / 2);
 	assert_true(c.submitted[ABI_KIND_OPEN] > 50);
