@@ -6,6 +6,7 @@ metrics SERVICE    the table SERVICE/metrics.def
 events FILE        the enums of a .proto file
 fields FILE        the field table of the signature engine
 rules FILE         id, severity, title and ATT&CK of a SignatureSet
+kernels DIR        the tables of the kernel matrix
 """
 import os
 import re
@@ -145,7 +146,32 @@ def rules(root, bin_dir, name):
     return "\n".join(rows) + "\n"
 
 
-MAKERS = {"settings": settings, "metrics": metrics, "events": events, "fields": fields, "rules": rules}
+def tsv(root, folder, name):
+    with open(os.path.join(root, folder, name), encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+
+
+def kernels(root, bin_dir, name):
+    runs, programs = tsv(root, name, "kernels.tsv"), tsv(root, name, "programs.tsv")
+    skips = tsv(root, name, "skips.tsv")
+    rows = ["| kernel | release | test programs | tests passed | skipped |", "|---|---|---|---|---|"]
+    for kernel, release, _, count, passed in runs:
+        rows.append(f"| {kernel} | {release} | {count} | {passed} | {sum(s[0] == kernel for s in skips)} |")
+    names = [run[0] for run in runs]
+    rows += ["", "Instructions that the verifier goes through, by kernel program; no = it does not work there.", "",
+             f"| program | hook | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    found = {(kernel, program): verified if works == "yes" else "no"
+             for kernel, program, _, works, verified in programs}
+    for program, hook in sorted({(p[1], p[2]) for p in programs}, key=lambda p: (p[1], p[0])):
+        cells = " | ".join(found.get((kernel, program), "") for kernel in names)
+        rows.append(f"| `{program}` | `{hook}` | {cells} |")
+    for kernel, program, reason in skips:
+        rows.append(f"{'' if rows[-1].startswith('- ') else chr(10)}- {kernel}, `{program}`, skipped: {reason}")
+    return "\n".join(rows) + "\n"
+
+
+MAKERS = {"settings": settings, "metrics": metrics, "events": events, "fields": fields, "rules": rules,
+          "kernels": kernels}
 
 
 def refresh(text, root, bin_dir):
