@@ -1,62 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/alert_json.h"
 #include "common/base/escape.h"
+#include "policysync/json_write.h"
 #include "podward/v1/event.pb-c.h"
 #include <errno.h>
-
-struct writer {
-	struct pw_buf *out;
-	bool first; /* no comma before the next member */
-};
-
-static void key(struct writer *w, const char *name)
-{
-	if (!w->first)
-		(void)pw_buf_add_byte(w->out, ',');
-	w->first = false;
-	(void)pw_buf_addf(w->out, "\"%s\":", name);
-}
-
-static void add_bytes(struct writer *w, const char *name, ProtobufCBinaryData value)
-{
-	if (value.len == 0)
-		return;
-	key(w, name);
-	(void)pw_escape_json(w->out, pw_slice_of(value.data, value.len));
-}
-
-static void add_text(struct writer *w, const char *name, const char *value)
-{
-	key(w, name);
-	(void)pw_escape_json(w->out, pw_slice_str(value));
-}
-
-static void add_u64(struct writer *w, const char *name, uint64_t value)
-{
-	key(w, name);
-	(void)pw_buf_addf(w->out, "%llu", (unsigned long long)value);
-}
-
-static void add_time(struct writer *w, const char *name, int64_t ns)
-{
-	char text[PW_WALL_TEXT_SIZE];
-
-	pw_wall_format((struct pw_wall){ns}, text);
-	add_text(w, name, text);
-}
-
-static void open_object(struct writer *w, const char *name)
-{
-	key(w, name);
-	(void)pw_buf_add_byte(w->out, '{');
-	w->first = true;
-}
-
-static void close_object(struct writer *w)
-{
-	(void)pw_buf_add_byte(w->out, '}');
-	w->first = false;
-}
 
 const char *alert_severity_name(Podward__V1__Severity severity)
 {
@@ -66,7 +13,7 @@ const char *alert_severity_name(Podward__V1__Severity severity)
 	return (unsigned)severity < PW_COUNT(names) ? names[severity] : names[0];
 }
 
-static const char *engine_name(Podward__V1__Engine engine)
+const char *alert_engine_name(Podward__V1__Engine engine)
 {
 	static const char *const names[] = {"unspecified", "signature", "profile", "policy"};
 
@@ -104,7 +51,7 @@ int alert_command(struct pw_buf *out, ProtobufCBinaryData args)
 	return r;
 }
 
-static void add_process(struct writer *w, const Podward__V1__AlertProcess *p)
+static void add_process(struct json_writer *w, const Podward__V1__AlertProcess *p)
 {
 	pw_auto_buf command;
 	static const struct {
@@ -121,136 +68,151 @@ static void add_process(struct writer *w, const Podward__V1__AlertProcess *p)
 		{PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_STDOUT_SOCKET, "stdout-socket"},
 		{PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_PARTIAL, "partial"},
 	};
-	bool first = true;
+	bool any = false;
 
 	pw_buf_init(&command, 64 << 10);
 	(void)alert_command(&command, p->args);
-	(void)pw_buf_add_byte(w->out, '{');
-	w->first = true;
-	add_u64(w, "pid", p->pid);
-	add_bytes(w, "exe", p->exe);
-	add_bytes(w, "command", (ProtobufCBinaryData){command.len, command.data});
-	add_bytes(w, "cwd", p->cwd);
-	add_u64(w, "uid", p->uid);
+	json_open_object(w, NULL);
+	json_u64(w, "pid", p->pid);
+	json_bytes(w, "exe", p->exe);
+	json_bytes(w, "command", (ProtobufCBinaryData){command.len, command.data});
+	json_bytes(w, "cwd", p->cwd);
+	json_u64(w, "uid", p->uid);
 	for (size_t i = 0; i < PW_COUNT(flags); i++) {
 		if (!(p->flags & flags[i].bit))
 			continue;
-		if (first)
-			key(w, "flags");
-		(void)pw_buf_addf(w->out, "%s\"%s\"", first ? "[" : ",", flags[i].name);
-		first = false;
+		if (!any)
+			json_open_array(w, "flags");
+		any = true;
+		json_text(w, NULL, flags[i].name);
 	}
-	if (!first)
-		(void)pw_buf_add_byte(w->out, ']');
-	close_object(w);
+	if (any)
+		json_close_array(w);
+	json_close_object(w);
 }
 
-static void add_lineage(struct writer *w, const Podward__V1__Alert *a)
+static void add_lineage(struct json_writer *w, const Podward__V1__Alert *a)
 {
 	if (a->n_lineage == 0)
 		return;
-	key(w, "lineage");
-	(void)pw_buf_add_byte(w->out, '[');
-	for (size_t i = 0; i < a->n_lineage; i++) {
-		if (i > 0)
-			(void)pw_buf_add_byte(w->out, ',');
+	json_open_array(w, "lineage");
+	for (size_t i = 0; i < a->n_lineage; i++)
 		add_process(w, a->lineage[i]);
-	}
-	(void)pw_buf_add_byte(w->out, ']');
-	w->first = false;
+	json_close_array(w);
 }
 
-static void add_where(struct writer *w, const Podward__V1__Alert *a)
+static void add_where(struct json_writer *w, const Podward__V1__Alert *a)
 {
-	add_bytes(w, "podGroup", a->pod_group);
-	add_bytes(w, "node", a->node);
-	open_object(w, "container");
-	add_bytes(w, "id", a->container_id);
-	add_bytes(w, "name", a->container_name);
-	add_bytes(w, "image", a->image);
-	add_bytes(w, "imageDigest", a->image_digest);
-	close_object(w);
+	json_bytes(w, "podGroup", a->pod_group);
+	json_bytes(w, "node", a->node);
+	json_open_object(w, "container");
+	json_bytes(w, "id", a->container_id);
+	json_bytes(w, "name", a->container_name);
+	json_bytes(w, "image", a->image);
+	json_bytes(w, "imageDigest", a->image_digest);
+	json_close_object(w);
 	if (a->pod_name.len == 0 && a->pod_uid.len == 0)
 		return;
-	open_object(w, "pod");
-	add_bytes(w, "name", a->pod_name);
-	add_bytes(w, "uid", a->pod_uid);
-	close_object(w);
+	json_open_object(w, "pod");
+	json_bytes(w, "name", a->pod_name);
+	json_bytes(w, "uid", a->pod_uid);
+	json_close_object(w);
 }
 
-static void add_access(struct writer *w, uint32_t aux)
+static void add_access(struct json_writer *w, uint32_t aux)
 {
 	static const char *const names[] = {
 		"read", "write", "create", "truncate", "directory", "path-only"};
-	bool first = true;
 
-	key(w, "access");
-	(void)pw_buf_add_byte(w->out, '[');
-	for (size_t i = 0; i < PW_COUNT(names); i++) {
-		if (!(aux & 1u << i))
-			continue;
-		(void)pw_buf_addf(w->out, "%s\"%s\"", first ? "" : ",", names[i]);
-		first = false;
-	}
-	(void)pw_buf_add_byte(w->out, ']');
+	json_open_array(w, "access");
+	for (size_t i = 0; i < PW_COUNT(names); i++)
+		if (aux & 1u << i)
+			json_text(w, NULL, names[i]);
+	json_close_array(w);
 }
 
-static void add_event(struct writer *w, const Podward__V1__Alert *a)
+static void add_event(struct json_writer *w, const Podward__V1__Alert *a)
 {
-	open_object(w, "event");
-	add_text(w, "kind", alert_event_name(a->event_kind));
-	add_bytes(w, "object", a->object);
+	json_open_object(w, "event");
+	json_text(w, "kind", alert_event_name(a->event_kind));
+	json_bytes(w, "object", a->object);
 	if (a->event_kind == PODWARD__V1__EVENT_KIND__EVENT_KIND_OPEN)
 		add_access(w, a->aux);
 	if (a->event_kind == PODWARD__V1__EVENT_KIND__EVENT_KIND_CONNECT) {
 		uint32_t protocol = a->aux >> 16 & 0xff;
 
-		add_u64(w, "port", a->aux & 0xffff);
+		json_u64(w, "port", a->aux & 0xffff);
 		if (protocol == 6 || protocol == 17)
-			add_text(w, "protocol", protocol == 6 ? "tcp" : "udp");
+			json_text(w, "protocol", protocol == 6 ? "tcp" : "udp");
 	}
-	key(w, "result");
-	(void)pw_buf_addf(w->out, "%d", a->ret);
-	close_object(w);
+	json_i64(w, "result", a->ret);
+	json_close_object(w);
 }
 
-static void add_mitre(struct writer *w, const Podward__V1__Alert *a)
+static void add_mitre(struct json_writer *w, const Podward__V1__Alert *a)
 {
 	if (a->n_mitre == 0)
 		return;
-	key(w, "mitre");
-	for (size_t i = 0; i < a->n_mitre; i++) {
-		(void)pw_buf_add_byte(w->out, i == 0 ? '[' : ',');
-		(void)pw_escape_json(w->out, pw_slice_of(a->mitre[i].data, a->mitre[i].len));
-	}
-	(void)pw_buf_add_byte(w->out, ']');
+	json_open_array(w, "mitre");
+	for (size_t i = 0; i < a->n_mitre; i++)
+		json_bytes(w, NULL, a->mitre[i]);
+	json_close_array(w);
 }
 
 int alert_json(struct pw_buf *out, const Podward__V1__Alert *a, const struct alert_seen *seen)
 {
-	struct writer w = {out, true};
+	struct json_writer w = JSON_WRITER(out);
 	char id[33];
 
 	alert_id_hex(a, id);
-	(void)pw_buf_add_byte(out, '{');
-	add_text(&w, "id", id);
-	add_time(&w, "time", a->first_wall_ns);
-	add_time(&w, "lastSeen",
+	json_open_object(&w, NULL);
+	json_text(&w, "id", id);
+	json_time(&w, "time", a->first_wall_ns);
+	json_time(&w, "lastSeen",
 		seen->last.ns > a->first_wall_ns ? seen->last.ns : a->first_wall_ns);
-	add_u64(&w, "count", seen->count);
-	add_text(&w, "severity", alert_severity_name(a->severity));
-	add_bytes(&w, "title", a->title);
-	add_bytes(&w, "reason", a->reason);
-	add_bytes(&w, "decidedBy", a->detector);
-	add_text(&w, "engine", engine_name(a->engine));
-	add_bytes(&w, "mode", a->mode);
+	json_u64(&w, "count", seen->count);
+	json_text(&w, "severity", alert_severity_name(a->severity));
+	json_bytes(&w, "title", a->title);
+	json_bytes(&w, "reason", a->reason);
+	json_bytes(&w, "decidedBy", a->detector);
+	json_text(&w, "engine", alert_engine_name(a->engine));
+	json_bytes(&w, "mode", a->mode);
 	add_where(&w, a);
 	add_event(&w, a);
 	add_lineage(&w, a);
 	add_mitre(&w, a);
-	add_bytes(&w, "baseline", a->baseline);
-	add_bytes(&w, "nearest", a->nearest);
-	add_bytes(&w, "exclusion", a->exclusion);
-	(void)pw_buf_add_byte(out, '}');
+	json_bytes(&w, "baseline", a->baseline);
+	json_bytes(&w, "nearest", a->nearest);
+	json_bytes(&w, "exclusion", a->exclusion);
+	json_close_object(&w);
 	return pw_buf_error(out);
+}
+
+struct pw_slice alert_basename(ProtobufCBinaryData path)
+{
+	struct pw_slice s = pw_slice_of(path.data, path.len);
+
+	return pw_slice_sub(s, (size_t)(pw_slice_rfind_byte(s, '/') + 1), s.len);
+}
+
+void alert_parts(const Podward__V1__Alert *a, struct alert_parts *ret)
+{
+	struct pw_slice rest = pw_slice_of(a->pod_group.data, a->pod_group.len);
+	struct pw_slice object = pw_slice_of(a->object.data, a->object.len);
+	uint32_t protocol = a->aux >> 16 & 0xff;
+
+	*ret = (struct alert_parts){.process = a->n_lineage > 0 ? a->lineage[0] : NULL};
+	alert_id_hex(a, ret->id);
+	if (pw_slice_cut(&rest, '/', &ret->namespace_) && pw_slice_cut(&rest, '/', &ret->kind) &&
+		pw_slice_cut(&rest, '/', &ret->workload))
+		ret->container = rest;
+	if (ret->process)
+		ret->actor = alert_basename(ret->process->exe);
+	ret->is_connection = a->event_kind == PODWARD__V1__EVENT_KIND__EVENT_KIND_CONNECT;
+	ret->is_file = !ret->is_connection && pw_slice_starts(object, PW_SLICE_LIT("/"));
+	ret->is_address = ret->is_connection && (a->aux & 0xffff) != 0;
+	ret->port = ret->is_connection ? (uint16_t)(a->aux & 0xffff) : 0;
+	if (ret->is_connection && (protocol == 6 || protocol == 17))
+		ret->protocol = protocol == 6 ? "tcp" : "udp";
+	ret->is_audit = pw_slice_eq_str(pw_slice_of(a->mode.data, a->mode.len), "Audit");
 }

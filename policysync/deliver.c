@@ -21,7 +21,7 @@ struct settle {
 	struct spool_row dead; /* n 0 = none */
 	char reason[200];
 	int64_t n;
-	uint64_t delivered;
+	uint64_t delivered, filtered;
 	int result;
 };
 
@@ -31,15 +31,21 @@ struct deliver {
 	struct keeper *keeper;
 	struct pw_metrics *metrics;
 	struct pw_loop *loop;
-	struct pw_timer *timer;
+	struct pw_timer *timer, *refresh_timer;
 	struct pw_wake *wake;
 	struct pw_thread *thread;
 	struct pw_arena *arena;
 	enum state state;
 	bool again; /* new alerts came while it was busy */
+	bool refresh_due, is_refresh;
 	struct spool_batch batch;
-	struct output_item *items; /* of the batch, unpacked */
-	size_t from, len;          /* the part that is being sent */
+	struct output_item *items; /* of the batch, unpacked, without what the filter leaves out */
+	size_t *rows;              /* row of each item */
+	size_t item_count;
+	size_t from, len;      /* the part that is being sent */
+	uint64_t filtered;     /* of the batch, not counted yet */
+	double tokens;         /* alerts that may be sent now, when there is a limit */
+	struct pw_mono filled; /* when tokens were added */
 	uint32_t attempt;
 	int fetch_result;
 	struct settle settle;
@@ -47,6 +53,7 @@ struct deliver {
 
 static void fetch(struct deliver *d);
 static void send_part(struct deliver *d);
+static void next_part(struct deliver *d, size_t done);
 
 static void count_failure(struct deliver *d, const char *reason)
 {
@@ -83,14 +90,11 @@ static void on_settled(void *ctx)
 	if (d->metrics && d->settle.delivered > 0)
 		pw_metric_add(metric(d->metrics, METRIC_OUTPUT_DELIVERED, d->output.name, NULL),
 			d->settle.delivered);
+	if (d->metrics && d->settle.filtered > 0)
+		pw_metric_add(metric(d->metrics, METRIC_OUTPUT_FILTERED, d->output.name, NULL),
+			d->settle.filtered);
 	d->attempt = 0;
-	d->from += done;
-	if (d->from == d->batch.count) {
-		fetch(d);
-		return;
-	}
-	d->len = done * 2 < d->batch.count - d->from ? done * 2 : d->batch.count - d->from;
-	send_part(d);
+	next_part(d, done);
 }
 
 static int settle_apply(struct keeper *k, struct keeper_job *job, struct pw_err *err)
@@ -114,13 +118,18 @@ static void settle_done(struct keeper_job *job, int result)
 	pw_assert(pw_loop_post(d->loop, on_settled, d) == 0);
 }
 
+/* Up to the last item that was sent, or to the end of the batch when that was the last one. */
 static void settle(struct deliver *d, const char *dead_reason)
 {
-	struct spool_row *last = &d->batch.rows[d->from + d->len - 1];
+	size_t end = d->from + d->len;
+	const struct spool_row *last = &d->batch.rows[d->batch.count - 1];
 
+	if (end < d->item_count)
+		last = &d->batch.rows[d->rows[end - 1]];
 	d->settle.n = last->n;
+	d->settle.filtered = end < d->item_count ? 0 : d->filtered;
 	d->settle.delivered = dead_reason ? 0 : d->len;
-	d->settle.dead = dead_reason ? *last : (struct spool_row){0};
+	d->settle.dead = dead_reason ? d->batch.rows[d->rows[end - 1]] : (struct spool_row){0};
 	(void)snprintf(
 		d->settle.reason, sizeof(d->settle.reason), "%s", dead_reason ? dead_reason : "");
 	d->settle.job = (struct keeper_job){.apply = settle_apply, .done = settle_done, .items = 1};
@@ -146,6 +155,54 @@ static void refused(struct deliver *d, const struct pw_err *err)
 	settle(d, err->msg);
 }
 
+/* The next part grows again after it was halved. */
+static void next_part(struct deliver *d, size_t done)
+{
+	d->from += done;
+	if (d->from >= d->item_count) {
+		fetch(d);
+		return;
+	}
+	d->len = done * 2 < d->item_count - d->from ? done * 2 : d->item_count - d->from;
+	send_part(d);
+}
+
+/* False when the rate does not allow one alert now: the timer is set for when it does. */
+static bool take_tokens(struct deliver *d)
+{
+	double per_ms = d->output.per_minute / 60000.0, most = d->output.per_minute;
+	struct pw_mono now = pw_mono_now();
+
+	if (d->output.per_minute == 0)
+		return true;
+	d->tokens += (double)(now.ns - d->filled.ns) / (double)PW_NS_PER_MS * per_ms;
+	d->filled = now;
+	if (d->tokens > most)
+		d->tokens = most;
+	if (d->tokens < 1) {
+		count_failure(d, "rate");
+		d->state = WAITING;
+		pw_timer_set(d->timer, (uint64_t)((1 - d->tokens) / per_ms) + 1, 0);
+		return false;
+	}
+	if ((double)d->len > d->tokens)
+		d->len = (size_t)d->tokens;
+	return true;
+}
+
+/* What is sent again is not settled; what fails comes with the next refresh. */
+static void refreshed(struct deliver *d, enum output_result result, const struct pw_err *err)
+{
+	if (result != OUTPUT_DONE) {
+		count_failure(d, "refresh");
+		pw_log_limited(PW_LOG_WARN, 6, "deliver",
+			"%s: cannot send again what is active: %s", d->output.name, err->msg);
+		fetch(d);
+		return;
+	}
+	next_part(d, d->len);
+}
+
 static void send_part(struct deliver *d)
 {
 	struct pw_err err = PW_ERR_INIT;
@@ -153,11 +210,22 @@ static void send_part(struct deliver *d)
 	enum output_result result;
 	uint32_t wait_ms = 0;
 
+	if (!d->is_refresh && !take_tokens(d))
+		return;
 	d->state = SENDING;
 	result = d->output.send(d->output.ctx, &d->items[d->from], d->len, &wait_ms, &err);
 	if (d->metrics)
 		pw_metric_observe(metric(d->metrics, METRIC_OUTPUT_SECONDS, d->output.name, NULL),
 			(double)(pw_mono_now().ns - start.ns) / 1e9);
+	if (d->metrics)
+		pw_metric_set(metric(d->metrics, METRIC_OUTPUT_UP, d->output.name, NULL),
+			result != OUTPUT_RETRY);
+	if (d->is_refresh) {
+		refreshed(d, result, &err);
+		return;
+	}
+	if (d->output.per_minute > 0 && result == OUTPUT_DONE)
+		d->tokens -= (double)d->len;
 	if (result == OUTPUT_DONE) {
 		settle(d, NULL);
 	} else if (result == OUTPUT_REFUSED) {
@@ -192,16 +260,26 @@ static int unpack(struct deliver *d)
 {
 	pw_arena_reset(d->arena);
 	d->items = pw_arena_alloc0(d->arena, d->batch.count, sizeof(*d->items));
-	for (size_t i = 0; d->items && i < d->batch.count; i++) {
-		struct spool_row *row = &d->batch.rows[i];
+	d->rows = pw_arena_alloc0(d->arena, d->batch.count, sizeof(*d->rows));
+	d->item_count = 0;
+	d->filtered = 0;
+	if (!d->items || !d->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->batch.count; i++) {
+		const struct spool_row *row = &d->batch.rows[i];
+		const Podward__V1__Alert *alert = alert_of(d, row);
 
-		d->items[i].alert = alert_of(d, row);
-		d->items[i].seen = (struct alert_seen){row->count, row->last};
-		d->items[i].n = row->n;
-		if (!d->items[i].alert)
+		if (!alert)
 			return -ENOMEM;
+		if (!output_filter_passes(&d->output.filter, alert)) {
+			d->filtered++;
+			continue;
+		}
+		d->rows[d->item_count] = i;
+		d->items[d->item_count++] = (struct output_item){
+			.alert = alert, .seen = {row->count, row->last}, .n = row->n};
 	}
-	return d->items ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* Deliver's thread: the keeper filled the batch. */
@@ -211,7 +289,7 @@ static void on_fetched(void *ctx)
 
 	if (d->fetch_result == 0 && d->batch.count == 0) {
 		d->state = IDLE;
-		if (d->again)
+		if (d->again || d->is_refresh)
 			fetch(d);
 		return;
 	}
@@ -222,8 +300,13 @@ static void on_fetched(void *ctx)
 		return;
 	}
 	d->from = 0;
-	d->len = d->batch.count;
-	send_part(d);
+	d->len = d->item_count < d->output.max_rows ? d->item_count : d->output.max_rows;
+	if (d->len > 0)
+		send_part(d);
+	else if (d->is_refresh)
+		fetch(d);
+	else
+		settle(d, NULL); /* all of them were left out: the cursor goes past them */
 }
 
 /* Keeper's thread. */
@@ -232,8 +315,13 @@ static void do_fetch(void *ctx)
 	struct deliver *d = ctx;
 	struct pw_err err = PW_ERR_INIT;
 
-	d->fetch_result = spool_fetch(keeper_spool(d->keeper), d->output.name, d->output.max_rows,
-		DELIVER_BYTES, &d->batch, &err);
+	if (d->is_refresh)
+		d->fetch_result = spool_fetch_active(keeper_spool(d->keeper), d->output.name,
+			(struct pw_wall){pw_wall_now().ns - (int64_t)d->output.active_ns},
+			DELIVER_ACTIVE, &d->batch, &err);
+	else
+		d->fetch_result = spool_fetch(keeper_spool(d->keeper), d->output.name,
+			d->output.max_rows, DELIVER_BYTES, &d->batch, &err);
 	if (d->fetch_result < 0)
 		pw_log_limited(PW_LOG_ERROR, 6, "deliver", "%s: the spool cannot be read: %s",
 			d->output.name, err.msg);
@@ -243,7 +331,9 @@ static void do_fetch(void *ctx)
 static void fetch(struct deliver *d)
 {
 	spool_batch_done(&d->batch);
-	d->again = false;
+	d->is_refresh = d->refresh_due;
+	d->refresh_due = false;
+	d->again &= d->is_refresh;
 	d->state = FETCHING;
 	if (keeper_post(d->keeper, do_fetch, d) < 0)
 		wait_and_retry(d, 0);
@@ -258,6 +348,15 @@ static void on_timer(void *ctx)
 	if (d->batch.count > 0)
 		send_part(d);
 	else
+		fetch(d);
+}
+
+static void on_refresh(void *ctx)
+{
+	struct deliver *d = ctx;
+
+	d->refresh_due = true;
+	if (d->state == IDLE)
 		fetch(d);
 }
 
@@ -283,6 +382,8 @@ static int make_loop(struct deliver *d, struct pw_err *err)
 	if (r == 0)
 		r = pw_timer_new(d->loop, on_timer, d, &d->timer);
 	if (r == 0)
+		r = pw_timer_new(d->loop, on_refresh, d, &d->refresh_timer);
+	if (r == 0)
 		r = pw_wake_new(d->loop, on_wake, d, &d->wake);
 	if (r == 0)
 		r = pw_arena_new(64 << 10, DELIVER_BYTES * 16, &d->arena);
@@ -303,6 +404,8 @@ int deliver_new(const struct output *output, const struct deliver_limits *limits
 	d->limits = *limits;
 	d->keeper = keeper;
 	d->metrics = metrics;
+	d->filled = pw_mono_now();
+	d->tokens = output->per_minute;
 	r = make_loop(d, err);
 	if (r < 0) {
 		deliver_free(d);
@@ -317,6 +420,8 @@ static void run(void *ctx)
 	struct deliver *d = ctx;
 	struct pw_err err = PW_ERR_INIT;
 
+	if (d->output.refresh_ms > 0)
+		pw_timer_set(d->refresh_timer, d->output.refresh_ms, d->output.refresh_ms);
 	if (pw_loop_run(d->loop, &err) < 0)
 		pw_log_error("deliver", "loop ended: %s", err.msg);
 }
@@ -350,6 +455,8 @@ void deliver_free(struct deliver *d)
 	spool_batch_done(&d->batch);
 	if (d->timer)
 		pw_timer_free(d->timer);
+	if (d->refresh_timer)
+		pw_timer_free(d->refresh_timer);
 	if (d->wake)
 		pw_wake_free(d->wake);
 	pw_loop_free(d->loop);

@@ -5,13 +5,16 @@
  * disk, again. At least once: the cursor moves only after the output took them. What fails is tried
  * again with full jitter (1 s … 5 min, or what the other side asked for, at most 1 h); what is
  * refused is halved until the one alert stands alone that is not wanted, which becomes a dead
- * letter. Thread: its own; talks to the keeper by posting. Ceiling: one batch of max_rows alerts or
- * about DELIVER_BYTES in memory.
+ * letter. What the output's filter leaves out is passed over and counted; past its rate alerts
+ * wait. An output that asks for it gets what is still active again and again; those repeats move no
+ * cursor and are not retried. Thread: its own; talks to the keeper by posting. Ceilings: one batch
+ * of max_rows alerts or about DELIVER_BYTES in memory; the newest DELIVER_ACTIVE are repeated.
  */
 #include "policysync/keeper.h"
 #include "policysync/output.h"
 
-#define DELIVER_BYTES ((size_t)512 << 10)
+#define DELIVER_BYTES  ((size_t)512 << 10)
+#define DELIVER_ACTIVE 500
 
 struct deliver_limits {
 	uint32_t backoff_base_ms, backoff_cap_ms;

@@ -301,6 +301,8 @@ static int open_database(struct keeper *k, const struct keeper_settings *s, stru
 		r = spool_output_add(k->spool, k->outputs[i], err);
 	}
 	k->output_count = s->output_count;
+	if (r == 0 && s->want_active)
+		r = spool_want_active(k->spool, err);
 	return r == 0 ? store_commit(k->store, err) : r;
 }
 

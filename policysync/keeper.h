@@ -15,7 +15,7 @@
 
 #define KEEPER_COMMIT_MS    20
 #define KEEPER_COMMIT_ITEMS 200
-#define KEEPER_OUTPUTS_MAX  8
+#define KEEPER_OUTPUTS_MAX  16
 
 struct keeper;
 
@@ -33,6 +33,7 @@ struct keeper_settings {
 	struct spool_limits limits;
 	const char *const *outputs; /* names; borrowed until keeper_new returns */
 	size_t output_count;
+	bool want_active;           /* an output asks for alerts that are still active */
 	struct pw_metrics *metrics; /* NULL = none */
 	/* After each commit that added alerts. Keeper's thread. */
 	void (*on_alerts)(void *ctx);

@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Alerts as the body of an HTTP POST: newline-delimited JSON or one JSON array. Every request
- * carries Idempotency-Key "<spool id>-<first>-<last>" (numbers of the spool), so a receiver can
- * drop repeats; every alert carries its id. 2xx done · 400, 409, 413, 422 and other 4xx refused
- * (halved down to the one that is not wanted) · 408, 425, 429, 5xx, no answer: again later,
- * Retry-After is obeyed · 401, 403, 404, 405, 407 and 3xx speak of the endpoint and not of the
- * alert: again later, nothing is given up. Thread: the output's. Ceilings: 100 alerts or 4 MiB a
- * request, 16 headers, header file 16 KiB.
+ * Alerts as the body of an HTTP POST in one of the forms of alert_format.h; how a request is made
+ * and its answer judged is in output_http.h. Two answers are read: that of Elasticsearch's _bulk
+ * (each item has a status; one that exists already is delivered) and that of Podward's own backend
+ * ({"accepted": n, "rejected": [{"id", "code", "message"}]}); a part that is refused makes the
+ * whole "refused", so that it is halved. Thread: the output's. Ceiling: 500 alerts or 4 MiB a
+ * request.
  */
-#include "policysync/output.h"
+#include "policysync/alert_format.h"
+#include "policysync/output_http.h"
 
-enum webhook_format { WEBHOOK_NDJSON, WEBHOOK_ARRAY };
+#define WEBHOOK_BATCH_MAX 500
 
 struct webhook_settings {
-	const char *url;
-	const char *header_file; /* "Name: value" lines, read again for each request; NULL = none */
-	const char *ca_file;     /* NULL = the system's */
-	enum webhook_format format;
-	char spool_id[33];
+	struct output_http_settings http;
+	struct alert_form form; /* checked by alert_form_check; cluster is copied */
+	bool is_backend;        /* url: with or without /v1/alerts */
+	size_t batch;           /* alerts a request, 0 = 100 */
 };
 
-/* Checks url and header file; settings are copied. */
+/* ret gets send, cancel, destroy, ctx and max_rows; name and the rest are the caller's. */
 int output_webhook_new(const struct webhook_settings *settings, struct output *ret,
 	struct pw_err *err) PW_MUST_CHECK;

@@ -3,7 +3,6 @@
 #include "common/base/log.h"
 #include "policysync/deliver.h"
 #include "policysync/output_stdout.h"
-#include "policysync/output_webhook.h"
 #include "policysync/pages.h"
 #include "policysync/policy_source.h"
 #include "policysync/report.h"
@@ -14,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUTPUTS_MAX   2
 #define METHODS       (REPORT_METHODS + 2)
 #define BEAT_MS       5000
 #define STOP_GRACE_MS 2000
@@ -29,7 +27,8 @@ struct policysync {
 	struct pw_httpd *httpd;
 	struct policy_source *source;
 	struct keeper *keeper;
-	struct deliver *delivers[OUTPUTS_MAX];
+	struct output_list outputs;
+	struct deliver *delivers[OUTPUTS_MAX + 1]; /* and stdout */
 	size_t deliver_count;
 	struct pw_rpc_loop *rpc;
 	struct pw_server *server;
@@ -126,6 +125,8 @@ static int check_settings(struct policysync *p, struct pw_err *err)
 	const struct settings *s = p->settings;
 	int r = settings_addresses(s, &p->addresses, err);
 
+	if (r == 0)
+		r = settings_outputs(s, &p->outputs, err);
 	if (r == 0 && s->analyzers)
 		r = nodes_parse_analyzers(s->analyzers, &p->nodes_settings, err);
 	if (r == 0 && s->runtime_socket)
@@ -151,7 +152,7 @@ static int make_state_dir(const char *dir, struct pw_err *err)
 static int open_keeper(struct policysync *p, struct pw_err *err)
 {
 	const struct settings *s = p->settings;
-	const char *outputs[OUTPUTS_MAX];
+	const char *outputs[OUTPUTS_MAX + 1];
 	struct keeper_settings k = {
 		.dir = s->state_dir,
 		.limits = {s->spool_size, s->spool_age_ns},
@@ -165,8 +166,10 @@ static int open_keeper(struct policysync *p, struct pw_err *err)
 
 	if (s->stdout_form != SETTINGS_STDOUT_OFF)
 		outputs[k.output_count++] = "stdout";
-	if (s->webhook_url)
-		outputs[k.output_count++] = "webhook";
+	for (size_t i = 0; i < p->outputs.count; i++) {
+		outputs[k.output_count++] = p->outputs.items[i].name;
+		k.want_active |= p->outputs.items[i].type == OUTPUT_ALERTMANAGER;
+	}
 	return r < 0 ? r : keeper_new(&k, &p->keeper, err);
 }
 
@@ -180,27 +183,34 @@ static int add_output(struct policysync *p, const struct output *output, struct 
 	return r;
 }
 
-static int open_outputs(struct policysync *p, struct pw_err *err)
+static int open_stdout(struct policysync *p, struct pw_err *err)
 {
 	const struct settings *s = p->settings;
-	struct webhook_settings w = {.url = s->webhook_url,
-		.header_file = s->webhook_header_file,
-		.ca_file = s->webhook_ca_file,
-		.format = (enum webhook_format)s->webhook_format};
-	struct output output;
-	int r = 0;
+	struct output output = {.name = "stdout"};
+	int r;
 
-	if (s->stdout_form != SETTINGS_STDOUT_OFF) {
-		r = output_stdout_new(STDOUT_FILENO,
-			s->stdout_form == SETTINGS_STDOUT_JSON ? OUTPUT_JSON : OUTPUT_COMPACT,
-			(enum output_color)s->color, &output);
-		r = r < 0 ? pw_err_set(err, r, "out of memory") : add_output(p, &output, err);
+	if (s->stdout_form == SETTINGS_STDOUT_OFF)
+		return 0;
+	r = output_stdout_new(STDOUT_FILENO,
+		s->stdout_form == SETTINGS_STDOUT_JSON ? OUTPUT_JSON : OUTPUT_COMPACT,
+		(enum output_color)s->color, &output);
+	return r < 0 ? pw_err_set(err, r, "out of memory") : add_output(p, &output, err);
+}
+
+static int open_outputs(struct policysync *p, struct pw_err *err)
+{
+	struct output output;
+	char spool_id[33];
+	int r = open_stdout(p, err);
+
+	spool_id_hex(keeper_spool(p->keeper), spool_id);
+	for (size_t i = 0; r == 0 && i < p->outputs.count; i++) {
+		r = outputs_make(
+			&p->outputs.items[i], p->settings->cluster, spool_id, &output, err);
+		if (r == 0)
+			r = add_output(p, &output, err);
 	}
-	if (r < 0 || !s->webhook_url)
-		return r;
-	spool_id_hex(keeper_spool(p->keeper), w.spool_id);
-	r = output_webhook_new(&w, &output, err);
-	return r < 0 ? r : add_output(p, &output, err);
+	return r;
 }
 
 static int open_services(struct policysync *p, struct pw_err *err)

@@ -4,6 +4,7 @@
 #include "common/base/escape.h"
 #include "common/base/slice.h"
 #include <errno.h>
+#include <stdio.h>
 
 #define FIELD(f) offsetof(struct settings, f)
 #define MIB      ((uint64_t)1 << 20)
@@ -37,8 +38,13 @@ static const struct pw_setting table[] = {
 		"FILE", "Lines \"Name: value\" sent with each POST, read again each time"},
 	{"webhook-ca-file", PW_SETTING_TEXT, FIELD(webhook_ca_file), NULL, 0, 0, NULL, "FILE",
 		"Certificates that the webhook's server is checked with instead of the system's"},
-	{"webhook-format", PW_SETTING_CHOICE, FIELD(webhook_format), "ndjson", 0, 0, "ndjson|array",
-		NULL, "Body of a POST: a line for each alert, or one JSON array"},
+	{"webhook-format", PW_SETTING_CHOICE, FIELD(webhook_format), "ocsf", 0, 0,
+		"ocsf|podward|falco|ecs|cloudevents|slack|elasticsearch", NULL,
+		"Form of the alerts in a POST"},
+	{"outputs", PW_SETTING_TEXT, FIELD(outputs), NULL, 0, 0, NULL, "FILE",
+		"YAML file with further outputs: webhook, backend, alertmanager, otlp, syslog"},
+	{"cluster", PW_SETTING_TEXT, FIELD(cluster), "default", 0, 0, NULL, "NAME",
+		"Name of this cluster in what is delivered"},
 	{"spool-size", PW_SETTING_SIZE, FIELD(spool_size), "256M", MIB, 1024 * 1024 * MIB, NULL,
 		"SIZE",
 		"Bytes of alerts kept; past it delivered ones go first, then the lowest severity"},
@@ -109,4 +115,43 @@ int settings_addresses(const struct settings *s, struct settings_addresses *ret,
 	if (r == 0 && ret->count == 0)
 		return pw_err_set(err, -EINVAL, "--listen: no address given");
 	return r;
+}
+
+/* What the command line says is one output of the same kind as those of the file. */
+static int add_webhook(const struct settings *s, struct output_list *ret, struct pw_err *err)
+{
+	struct output_spec *o = &ret->items[ret->count++];
+	const struct {
+		const char *from;
+		char *to;
+		size_t size;
+	} rows[] = {
+		{s->webhook_url, o->url, sizeof(o->url)},
+		{s->webhook_header_file, o->header_file, sizeof(o->header_file)},
+		{s->webhook_ca_file, o->ca_file, sizeof(o->ca_file)},
+	};
+
+	*o = (struct output_spec){
+		.name = "webhook", .format = (enum alert_format)s->webhook_format, .batch = 100};
+	for (size_t i = 0; i < PW_COUNT(rows); i++) {
+		const char *from = rows[i].from ? rows[i].from : "";
+
+		if (snprintf(rows[i].to, rows[i].size, "%s", from) >= (int)rows[i].size)
+			return pw_err_set(err, -E2BIG, "--webhook-…: longer than %zu bytes",
+				rows[i].size - 1);
+	}
+	return 0;
+}
+
+int settings_outputs(const struct settings *s, struct output_list *ret, struct pw_err *err)
+{
+	struct pw_slice cluster = pw_slice_str(s->cluster);
+	int r = 0;
+
+	ret->count = 0;
+	if (cluster.len == 0 || cluster.len > 100 || !pw_utf8_valid(cluster))
+		return pw_err_set(err, -EINVAL, "--cluster: expected 1 to 100 bytes of UTF-8");
+	if (s->webhook_url)
+		r = add_webhook(s, ret, err);
+	return r == 0 && s->outputs ? outputs_read_file(ret, s->outputs, err) : r;
 }

@@ -3,10 +3,12 @@
 /* Settings of podward-policysync. Thread: main; immutable after start. */
 #include "common/base/config.h"
 #include "policysync/nodes.h"
+#include "policysync/outputs.h"
 
 struct settings {
 	const char *listen, *state_dir, *policies, *analyzers, *runtime_socket;
 	const char *webhook_url, *webhook_header_file, *webhook_ca_file, *metrics_listen;
+	const char *outputs, *cluster;
 	bool insecure, scope_systemd;
 	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
 	uint64_t spool_size, spool_age_ns;
@@ -30,3 +32,7 @@ struct settings_addresses {
  */
 int settings_addresses(
 	const struct settings *s, struct settings_addresses *ret, struct pw_err *err) PW_MUST_CHECK;
+
+/* The outputs of the command line and of --outputs, without stdout. */
+int settings_outputs(
+	const struct settings *s, struct output_list *ret, struct pw_err *err) PW_MUST_CHECK;

@@ -79,6 +79,11 @@ struct spool_batch {
 /* The next alerts after the output's cursor, at most max_rows and about max_bytes, at least one. */
 int spool_fetch(struct spool *s, const char *output, size_t max_rows, size_t max_bytes,
 	struct spool_batch *ret, struct pw_err *err) PW_MUST_CHECK;
+/* Alerts behind the cursor, not refused by the output, last seen at or after `since`, newest first.
+ * spool_want_active makes the index that it needs. */
+int spool_fetch_active(struct spool *s, const char *output, struct pw_wall since, size_t max_rows,
+	struct spool_batch *ret, struct pw_err *err) PW_MUST_CHECK;
+int spool_want_active(struct spool *s, struct pw_err *err) PW_MUST_CHECK;
 void spool_batch_done(struct spool_batch *b);
 /* Moves the cursor up to n; delivered are added to its counter. In the open transaction. */
 int spool_advance(struct spool *s, const char *output, int64_t n, uint64_t delivered,

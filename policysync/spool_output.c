@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define DEAD_LETTERS_MAX 10000
+#define ACTIVE_BYTES     ((size_t)512 << 10)
 
 static int lost(const struct pw_err *err)
 {
@@ -101,25 +102,20 @@ static void fix_slices(struct spool_batch *b)
 	}
 }
 
-int spool_fetch(struct spool *s, const char *output, size_t max_rows, size_t max_bytes,
+/* Takes the rows of a statement that is bound and not stepped yet. */
+static int take_rows(struct spool *s, struct sqlite3_stmt *st, size_t max_rows, size_t max_bytes,
 	struct spool_batch *ret, struct pw_err *err)
 {
-	struct store *store = spool_store(s);
-	struct sqlite3_stmt *st = output_statement(s,
-		"SELECT n, count, last_wall, id, body FROM alerts"
-		" WHERE n > (SELECT cursor FROM outputs WHERE name = ?1) ORDER BY n LIMIT ?2",
-		output, err);
 	pw_cleanup(spool_batch_done) struct spool_batch b = {0};
 	int r;
 
-	if (!st)
-		return lost(err);
 	b.rows = pw_alloc0(max_rows, sizeof(*b.rows));
 	pw_buf_init(&b.memory, (size_t)64 << 20);
-	if (!b.rows)
+	if (!b.rows) {
+		store_reset(st);
 		return pw_err_set(err, -ENOMEM, "out of memory");
-	store_bind_i64(st, 2, (int64_t)max_rows);
-	while ((r = store_step(store, st, err)) == 1) {
+	}
+	while ((r = store_step(spool_store(s), st, err)) == 1) {
 		r = keep_row(&b, st);
 		if (r < 0 || b.memory.len >= max_bytes)
 			break;
@@ -133,6 +129,43 @@ int spool_fetch(struct spool *s, const char *output, size_t max_rows, size_t max
 	*ret = b;
 	b = (struct spool_batch){0};
 	return 0;
+}
+
+int spool_fetch(struct spool *s, const char *output, size_t max_rows, size_t max_bytes,
+	struct spool_batch *ret, struct pw_err *err)
+{
+	struct sqlite3_stmt *st = output_statement(s,
+		"SELECT n, count, last_wall, id, body FROM alerts"
+		" WHERE n > (SELECT cursor FROM outputs WHERE name = ?1) ORDER BY n LIMIT ?2",
+		output, err);
+
+	if (!st)
+		return lost(err);
+	store_bind_i64(st, 2, (int64_t)max_rows);
+	return take_rows(s, st, max_rows, max_bytes, ret, err);
+}
+
+int spool_want_active(struct spool *s, struct pw_err *err)
+{
+	return store_exec(
+		spool_store(s), "CREATE INDEX IF NOT EXISTS alerts_last ON alerts(last_wall)", err);
+}
+
+int spool_fetch_active(struct spool *s, const char *output, struct pw_wall since, size_t max_rows,
+	struct spool_batch *ret, struct pw_err *err)
+{
+	struct sqlite3_stmt *st = output_statement(s,
+		"SELECT n, count, last_wall, id, body FROM alerts WHERE last_wall >= ?2"
+		" AND n <= (SELECT cursor FROM outputs WHERE name = ?1)"
+		" AND id NOT IN (SELECT id FROM dead_letters WHERE output = ?1)"
+		" ORDER BY last_wall DESC LIMIT ?3",
+		output, err);
+
+	if (!st)
+		return lost(err);
+	store_bind_i64(st, 2, since.ns);
+	store_bind_i64(st, 3, (int64_t)max_rows);
+	return take_rows(s, st, max_rows, ACTIVE_BYTES, ret, err);
 }
 
 int spool_advance(

@@ -35,7 +35,7 @@ int store_exec(struct store *s, const char *sql, struct pw_err *err) PW_MUST_CHE
  * A prepared statement, kept for the life of the store (at most STORE_STATEMENTS). sql is a
  * literal: the pointer is the key. Comes back reset and without bindings. NULL with err on failure.
  */
-#define STORE_STATEMENTS 48
+#define STORE_STATEMENTS 64
 struct sqlite3_stmt *store_statement(struct store *s, const char *sql, struct pw_err *err);
 void store_bind_i64(struct sqlite3_stmt *st, int index, int64_t value);
 void store_bind_bytes(

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define TIMEOUT_MS_DEFAULT      30000
 #define CONNECT_MS_MAX          10000
@@ -39,6 +40,7 @@ struct sink {
 	struct pw_buf body;
 	bool too_large;
 	int refused; /* what on_part answered */
+	char etag[128];
 };
 
 static void http_freep(struct pw_http **h)
@@ -99,6 +101,25 @@ static size_t take_body(char *data, size_t size, size_t count, void *ctx)
 		return size * count;
 	sink->too_large = pw_buf_error(&sink->body) == -E2BIG;
 	return 0;
+}
+
+/* One line of the answer's head at a time; only ETag is wanted. */
+static size_t take_header(char *data, size_t size, size_t count, void *ctx)
+{
+	struct sink *sink = ctx;
+	struct pw_slice line = pw_slice_of(data, size * count), name;
+
+	if (pw_slice_starts(line, PW_SLICE_LIT("HTTP/")))
+		sink->etag[0] = '\0'; /* the head of a later answer in the same request */
+	if (!pw_slice_cut(&line, ':', &name) || name.len != 4 ||
+		strncasecmp((const char *)name.ptr, "etag", 4) != 0)
+		return size * count;
+	line = pw_slice_trim(line);
+	if (line.len < sizeof(sink->etag) && pw_slice_find_byte(line, '\0') < 0) {
+		memcpy(sink->etag, line.ptr, line.len);
+		sink->etag[line.len] = '\0';
+	}
+	return size * count;
 }
 
 static void free_headers(struct curl_slist **list)
@@ -165,6 +186,7 @@ static CURLcode set_limits(CURL *easy, const struct pw_http_request *request)
 		{CURLOPT_TIMEOUT_MS, timeout},
 		{CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_MS_MAX ? timeout : CONNECT_MS_MAX},
 		{CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS},
+		{CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
 	};
 
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
@@ -253,6 +275,10 @@ static CURLcode set_up(struct pw_http *h, const struct pw_http_request *request,
 		r = curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, take_body);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, sink);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, take_header);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, sink);
 	return r == CURLE_OK ? curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->reason) : r;
 }
 
@@ -275,6 +301,7 @@ static int code_of(struct pw_http *h, CURLcode r, const struct sink *sink)
 		{CURLE_SSL_CONNECT_ERROR, -EPROTO},
 		{CURLE_PEER_FAILED_VERIFICATION, -EPROTO},
 		{CURLE_SSL_CACERT_BADFILE, -EPROTO},
+		{CURLE_SSL_CERTPROBLEM, -EPROTO},
 		{CURLE_WEIRD_SERVER_REPLY, -EPROTO},
 	};
 	long os_error = 0;
@@ -366,6 +393,7 @@ static void fill_response(struct pw_http *h, struct sink *sink, struct pw_http_r
 		retry = RETRY_AFTER_SECONDS_MAX;
 	ret->status = (int)status;
 	ret->retry_after_ms = (uint32_t)retry * 1000;
+	memcpy(ret->etag, sink->etag, sizeof(ret->etag));
 	ret->body = sink->body;
 	pw_buf_init(&sink->body, 0);
 }
@@ -397,6 +425,7 @@ int pw_http_do(struct pw_http *h, const struct pw_http_request *request,
 		fill_response(h, &sink, ret);
 	(void)curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	(void)curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, NULL);
+	(void)curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, NULL);
 	pw_buf_done(&sink.body);
 	return r;
 }

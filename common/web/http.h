@@ -3,7 +3,8 @@
 /*
  * HTTP client (door of libcurl), one thread, blocking: belongs on a thread of its own. Connections
  * are reused per client. Limits: response ceiling, total and connect timeouts, no redirects, only
- * http, https and unix sockets; 32 headers. Proxies come from the environment (http_proxy …). Error
+ * http, https (TLS 1.2 and later) and unix sockets; 32 headers. Certificate files are read again
+ * within a minute, so rotated ones count. Proxies come from the environment (http_proxy …). Error
  * messages leave out the query and what stands before @ in a URL.
  */
 #include "common/base/buf.h"
@@ -35,6 +36,7 @@ struct pw_http_request {
 struct pw_http_response {
 	int status;              /* HTTP status */
 	uint32_t retry_after_ms; /* from Retry-After in seconds; 0 = none */
+	char etag[128];          /* with its quotes; "" = none, or longer than that */
 	struct pw_buf body;
 };
 

@@ -2,6 +2,7 @@
 /* Alerts on their way to a webhook that is slow, away, picky or broken: none is lost. */
 #include "http_fixture.h"
 
+#include "policysync/crypto.h"
 #include "policysync/deliver.h"
 #include "policysync/output_webhook.h"
 #include "policysync/spool_read.h"
@@ -15,7 +16,8 @@ struct fixture {
 	struct keeper *keeper;
 	struct deliver *deliver;
 	char url[64], header_file[128];
-	enum webhook_format format;
+	struct webhook_settings webhook;
+	struct output wanted; /* filter and rate */
 	bool started;
 };
 
@@ -35,6 +37,7 @@ static int setup(void **state)
 	folder_make(&f->folder);
 	sink_bind(&f->sink, 0);
 	(void)snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/alerts", f->sink.port);
+	f->webhook.form.format = ALERT_PODWARD;
 	*state = f;
 	return 0;
 }
@@ -94,14 +97,16 @@ static void start_delivery(struct fixture *f)
 		.output_count = 1,
 		.on_alerts = on_alerts,
 		.ctx = f};
-	struct webhook_settings w = {.url = f->url,
-		.header_file = f->header_file[0] ? f->header_file : NULL,
-		.format = f->format};
-	struct output output;
+	struct webhook_settings w = f->webhook;
+	struct output output = f->wanted;
 	struct pw_err err = PW_ERR_INIT;
 
 	assert_int_equal(keeper_new(&k, &f->keeper, &err), 0);
-	spool_id_hex(keeper_spool(f->keeper), w.spool_id);
+	w.http.url = f->url;
+	w.http.header_file = f->header_file;
+	w.form.cluster = "test";
+	memcpy(output.name, "webhook", sizeof("webhook"));
+	spool_id_hex(keeper_spool(f->keeper), w.http.spool_id);
 	if (output_webhook_new(&w, &output, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(deliver_new(&output, &limits, f->keeper, NULL, &f->deliver, &err), 0);
@@ -163,6 +168,38 @@ static void wait_delivered(struct fixture *f, uint64_t delivered, uint64_t dead)
 	if (row.delivered != delivered || row.dead_letters != dead || row.lag != 0)
 		fail_msg("delivered %llu, dead %llu, lag %llu", (unsigned long long)row.delivered,
 			(unsigned long long)row.dead_letters, (unsigned long long)row.lag);
+}
+
+static void wait_cursor(struct fixture *f, int64_t n)
+{
+	struct store *reader = NULL;
+	struct pw_err err = PW_ERR_INIT;
+	int64_t cursor = 0;
+
+	assert_int_equal(store_open_reader(f->folder.path, &reader, &err), 0);
+	for (int i = 0; i < WAIT_S * 500 && cursor < n; i++) {
+		assert_int_equal(store_query_i64(reader, "SELECT min(cursor) FROM outputs", 0,
+					 &cursor, &err),
+			0);
+		nap();
+	}
+	store_close(reader);
+	assert_int_equal(cursor, n);
+}
+
+static void wait_delivered_at_least(struct fixture *f, uint64_t delivered)
+{
+	struct spool_output_row row = {0};
+	struct store *reader = NULL;
+	struct pw_err err = PW_ERR_INIT;
+
+	assert_int_equal(store_open_reader(f->folder.path, &reader, &err), 0);
+	for (int i = 0; i < WAIT_S * 500 && row.delivered < delivered; i++) {
+		assert_int_equal(spool_read_outputs(reader, take_output, &row, &err), 0);
+		nap();
+	}
+	store_close(reader);
+	assert_int_equal(row.delivered, delivered);
 }
 
 static void id_text(uint64_t number, char out[48])
@@ -293,14 +330,35 @@ static void alerts_made_while_the_receiver_is_down_arrive_when_it_is_back(void *
 	expect_each_once_but(f, 0);
 }
 
+/* Computed here from the body as it came, and from the time that the header says. */
+static void check_signature(const struct sink *s)
+{
+	const char *header = strstr(s->last_head, "X-Podward-Signature: t=");
+	struct pw_slice parts[2];
+	char hex[CRYPTO_HEX_SIZE], want[96], time[32];
+
+	assert_non_null(header);
+	assert_int_equal(sscanf(header, "X-Podward-Signature: t=%20[0-9]", time), 1);
+	memcpy(time + strlen(time), ".", 2);
+	parts[0] = pw_slice_str(time);
+	parts[1] = pw_slice_of(s->taken, s->taken_len - 1);
+	assert_int_equal(crypto_hmac_sha256_hex(PW_SLICE_LIT("key of the test"), parts, 2, hex), 0);
+	(void)snprintf(want, sizeof(want), ",v1=%s\r\n", hex);
+	assert_non_null(strstr(header, want));
+}
+
 static void headers_and_form_are_as_configured(void **state)
 {
 	struct fixture *f = *state;
+	char hmac_file[128];
 
 	folder_write(
 		&f->folder, "headers", "# secret\nAuthorization: Bearer abc\r\nX-Cluster-Id: 7\n");
 	(void)snprintf(f->header_file, sizeof(f->header_file), "%s/headers", f->folder.path);
-	f->format = WEBHOOK_ARRAY;
+	f->webhook.form.framing = ALERT_ARRAY;
+	folder_write(&f->folder, "hmac", "key of the test\n");
+	(void)snprintf(hmac_file, sizeof(hmac_file), "%s/hmac", f->folder.path);
+	f->webhook.http.hmac_file = hmac_file;
 	start_sink(f, always_ok);
 	start_delivery(f);
 	add_alerts(f, 1, 3);
@@ -312,7 +370,117 @@ static void headers_and_form_are_as_configured(void **state)
 	assert_non_null(strstr(f->sink.last_head, "Idempotency-Key: "));
 	assert_non_null(strstr(f->sink.last_head, "Content-Type: application/json\r\n"));
 	assert_int_equal(f->sink.taken[0], '[');
+	check_signature(&f->sink);
 	(void)pthread_mutex_unlock(&f->sink.lock);
+}
+
+static void what_the_filter_leaves_out_holds_nothing_back(void **state)
+{
+	struct fixture *f = *state;
+
+	f->wanted.filter.min_severity = PODWARD__V1__SEVERITY__SEVERITY_CRITICAL;
+	start_sink(f, always_ok);
+	start_delivery(f);
+	add_alerts(f, 1, ALERTS);
+	wait_cursor(f, ALERTS);
+	assert_int_equal(f->sink.requests, 0);
+	stop_delivery(f);
+	f->wanted.filter =
+		(struct output_filter){.namespace_count = 2, .namespaces = {"other", "shop"}};
+	start_delivery(f);
+	add_alerts(f, ALERTS + 1, ALERTS + 10);
+	wait_delivered(f, 10, 0);
+}
+
+static void past_its_rate_an_output_makes_alerts_wait(void **state)
+{
+	struct fixture *f = *state;
+
+	f->wanted.per_minute =
+		6000; /* 100 a second after the first 6,000, of which some are gone */
+	start_sink(f, always_ok);
+	start_delivery(f);
+	add_alerts(f, 1, ALERTS);
+	wait_delivered(f, ALERTS, 0);
+	expect_each_once_but(f, 0);
+	stop_delivery(f);
+	f->wanted.per_minute = 1;
+	start_delivery(f);
+	add_alerts(f, ALERTS + 1, ALERTS + 2);
+	wait_delivered_at_least(f, ALERTS + 1);
+	assert_int_equal(times_taken(&f->sink, ALERTS + 2), 0);
+}
+
+/* As _bulk does: 201 for what is new, 409 for what it has, and 77 cannot be indexed. */
+static struct answer bulk(struct sink *s, const struct request *r)
+{
+	static char text[ALERTS * 40];
+	size_t at = (size_t)snprintf(text, sizeof(text), "{\"errors\":true,\"items\":[");
+	char id[48], wanted[64];
+	bool first = true;
+
+	id_text(77, id);
+	for (const char *c = r->body; (c = strstr(c, "{\"create\":{\"_id\":\"")); c += 10) {
+		int status = s->requests % 2 ? 201 : 409;
+
+		(void)snprintf(wanted, sizeof(wanted), "%.32s", c + 18);
+		if (strstr(id, wanted))
+			status = 400;
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+			"%s{\"create\":{\"status\":%d}}", first ? "" : ",", status);
+		first = false;
+	}
+	(void)snprintf(text + at, sizeof(text) - at, "]}");
+	return (struct answer){.status = 200, .body = text};
+}
+
+static void the_items_of_a_bulk_answer_are_read(void **state)
+{
+	struct fixture *f = *state;
+
+	f->webhook.form.format = ALERT_ELASTICSEARCH;
+	start_sink(f, bulk);
+	start_delivery(f);
+	add_alerts(f, 1, ALERTS);
+	wait_delivered(f, ALERTS - 1, 1);
+}
+
+static struct answer backend(struct sink *s, const struct request *r)
+{
+	static char text[200];
+	size_t count = 0;
+
+	/* gzip cannot be looked into here: what it says of the count is the header's */
+	(void)s;
+	if (!strstr(r->head, "Content-Encoding: gzip"))
+		for (const char *c = r->body; (c = strchr(c, '\n')); c++)
+			count++;
+	if (r->number == 0)
+		return (struct answer){.status = 200, .body = "<html>garbage</html>"};
+	if (r->number == 1)
+		return (struct answer){.status = 200, .body = "{\"accepted\":0,\"rejected\":[]}"};
+	if (count > 1 || r->number == 2)
+		(void)snprintf(text, sizeof(text),
+			"{\"accepted\":%zu,\"rejected\":[{\"id\":\"x\",\"code\":\"schema\","
+			"\"message\":\"no\"}]}",
+			count - 1);
+	else
+		(void)snprintf(text, sizeof(text), "{\"accepted\":%zu,\"rejected\":[]}", count);
+	return (struct answer){.status = 200, .body = text};
+}
+
+static void a_backend_that_rejects_a_part_gets_the_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	f->webhook.form.format = ALERT_OCSF;
+	f->webhook.is_backend = true;
+	start_sink(f, backend);
+	start_delivery(f);
+	add_alerts(f, 1, 5);
+	wait_delivered(f, 5, 0);
+	assert_non_null(strstr(f->sink.last_head, "POST /alerts/v1/alerts HTTP/1.1"));
+	assert_true(f->sink.requests >= 8);
 }
 
 static void wrong_settings_are_named(void **state)
@@ -321,15 +489,15 @@ static void wrong_settings_are_named(void **state)
 	static const struct {
 		const char *url, *headers, *words;
 	} rows[] = {
-		{"ftp://x/", NULL, "--webhook-url"},
-		{"x", NULL, "--webhook-url"},
+		{"ftp://x/", NULL, "url: expected"},
+		{"x", NULL, "url: expected"},
 		{"http://x/", "no colon here\n", "line 1"},
 		{"http://x/", "A: b\nBad Name: c\n", "line 2"},
-		{"http://x/", "missing", "--webhook-header-file"},
+		{"http://x/", "missing", "header file"},
 	};
 
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
-		struct webhook_settings w = {.url = rows[i].url};
+		struct webhook_settings w = {.http.url = rows[i].url, .form.cluster = "x"};
 		struct output output;
 		struct pw_err err = PW_ERR_INIT;
 
@@ -337,7 +505,7 @@ static void wrong_settings_are_named(void **state)
 			folder_write(&f->folder, "headers", rows[i].headers);
 			(void)snprintf(f->header_file, sizeof(f->header_file), "%s/%s",
 				f->folder.path, i == 4 ? "none" : "headers");
-			w.header_file = f->header_file;
+			w.http.header_file = f->header_file;
 		}
 		assert_true(output_webhook_new(&w, &output, &err) < 0);
 		if (!strstr(err.msg, rows[i].words))
@@ -355,6 +523,10 @@ int main(void)
 		T(one_poison_alert_is_found_and_the_others_arrive),
 		T(alerts_made_while_the_receiver_is_down_arrive_when_it_is_back),
 		T(headers_and_form_are_as_configured),
+		T(what_the_filter_leaves_out_holds_nothing_back),
+		T(past_its_rate_an_output_makes_alerts_wait),
+		T(the_items_of_a_bulk_answer_are_read),
+		T(a_backend_that_rejects_a_part_gets_the_rest),
 		T(wrong_settings_are_named),
 	};
 

@@ -48,7 +48,7 @@ static void the_table_is_filled_into_the_struct(void **state)
 {
 	const char *argv[] = {"podward-policysync", "--listen", "unix:/x", "--insecure",
 		"--stdout=json", "--spool-size", "2M", "--spool-age=1h", "--webhook-format",
-		"array", "--color", "never", NULL};
+		"podward", "--color", "never", NULL};
 	struct settings s = {0};
 	struct pw_config *config = NULL;
 	struct pw_err err = PW_ERR_INIT;
@@ -62,7 +62,7 @@ static void the_table_is_filled_into_the_struct(void **state)
 	assert_int_equal(s.stdout_form, SETTINGS_STDOUT_JSON);
 	assert_int_equal(s.spool_size, 2 << 20);
 	assert_int_equal(s.spool_age_ns, 3600 * PW_NS_PER_S);
-	assert_int_equal(s.webhook_format, 1);
+	assert_int_equal(s.webhook_format, ALERT_PODWARD);
 	assert_int_equal(s.color, 2);
 	assert_string_equal(s.state_dir, "/var/lib/podward");
 	assert_null(s.policies);
