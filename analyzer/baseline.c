@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/baseline.h"
-
-#include "common/base/intern.h"
-#include "common/base/u64map.h"
+#include "analyzer/baseline_core.h"
 
 #include <errno.h>
 
 #define TEXT_BYTES (16u << 20)
-#define ACCEPTED                                                         \
-	((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_STARTUP | \
-		(uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_STEADY)
-
-struct baseline {
-	struct pw_u64map *rows_by_key;
-	struct pw_intern *texts;
-	struct baseline_row *rows;
-	uint32_t *changes; /* as large as rows */
-	uint32_t count, cap, limit, changed;
-	uint64_t refused;
-};
+#define FLAG(x)    BASELINE_FLAG(x)
+#define SIDE       (FLAG(CANDIDATE) | FLAG(PENDING))
 
 int baseline_new(uint32_t key_limit, struct baseline **ret)
 {
@@ -27,8 +14,7 @@ int baseline_new(uint32_t key_limit, struct baseline **ret)
 	if (!b)
 		return -ENOMEM;
 	b->limit = key_limit;
-	if (pw_u64map_new(key_limit, &b->rows_by_key) < 0 ||
-		pw_intern_new(2 * key_limit, TEXT_BYTES, &b->texts) < 0) {
+	if (hot_new(&b->hot) < 0 || texts_new(TEXT_BYTES, &b->texts) < 0) {
 		baseline_free(b);
 		return -ENOMEM;
 	}
@@ -40,18 +26,19 @@ void baseline_free(struct baseline *b)
 {
 	if (!b)
 		return;
-	pw_u64map_free(b->rows_by_key);
-	pw_intern_free(b->texts);
+	hot_free(b->hot);
+	texts_free(b->texts);
 	free(b->rows);
 	free(b->changes);
+	free(b->templates);
 	free(b);
 }
 
+/* Room for one more row, and for it on the list of changes. */
 static int grow(struct baseline *b)
 {
-	uint32_t want = b->cap ? b->cap * 2 : 16;
+	uint32_t want = b->cap + b->cap / 4 + 8;
 	struct baseline_row *rows;
-	uint32_t *changes;
 
 	if (b->count < b->cap)
 		return 0;
@@ -59,36 +46,56 @@ static int grow(struct baseline *b)
 	if (!rows)
 		return -ENOMEM;
 	b->rows = rows;
-	changes = pw_realloc(b->changes, want, sizeof(*changes));
-	if (!changes)
-		return -ENOMEM;
-	b->changes = changes;
 	b->cap = want;
 	return 0;
 }
 
-/* Id 0 for an empty text. The ceilings are looked at here, to tell them from being out of memory.
- */
-static int intern_text(struct baseline *b, struct pw_slice s, uint32_t *ret)
+static int note_change(struct baseline *b, uint32_t at)
 {
-	if (s.len == 0)
+	uint32_t want = b->changes_cap ? b->changes_cap * 2 : 16, *changes;
+
+	if (b->rows[at].changed)
 		return 0;
-	if (pw_intern_bytes(b->texts) + s.len >= TEXT_BYTES - BEHAVIOUR_TEXT_BYTES)
+	if (b->changed == b->changes_cap) {
+		changes = pw_realloc(b->changes, want, sizeof(*changes));
+		if (!changes)
+			return -ENOMEM;
+		b->changes = changes;
+		b->changes_cap = want;
+	}
+	b->rows[at].changed = true;
+	b->changes[b->changed++] = at;
+	return 0;
+}
+
+static int note_template(struct baseline *b, uint32_t at)
+{
+	if (!b->templates) {
+		b->templates = pw_alloc0(BASELINE_TEMPLATES, sizeof(*b->templates));
+		if (!b->templates)
+			return -ENOMEM;
+	}
+	if (b->template_count == BASELINE_TEMPLATES)
 		return -ENOSPC;
-	*ret = pw_intern_add(b->texts, s);
-	return *ret ? 0 : -ENOMEM;
+	b->templates[b->template_count++] = at;
+	return 0;
 }
 
 static int add_row(struct baseline *b, const struct behaviour *what, struct baseline_row *row)
 {
+	bool template = row->flags & FLAG(TEMPLATE);
 	int r = b->count >= b->limit ? -ENOSPC : grow(b);
 
 	if (r == 0)
-		r = intern_text(b, what->actor, &row->actor);
+		r = texts_add(b->texts, what->actor, &row->actor);
 	if (r == 0)
-		r = intern_text(b, what->object, &row->object);
-	if (r == 0)
-		r = pw_u64map_put(b->rows_by_key, what->key, b->count);
+		r = texts_add(b->texts, what->object, &row->object);
+	if (r == 0 && template)
+		r = note_template(b, b->count);
+	if (r == 0) {
+		r = hot_put(b->hot, what->key, b->count);
+		b->template_count -= r < 0 && template;
+	}
 	if (r < 0) {
 		b->refused += r == -ENOSPC;
 		return r;
@@ -97,132 +104,274 @@ static int add_row(struct baseline *b, const struct behaviour *what, struct base
 	return 0;
 }
 
-static int merge(struct baseline *b, const struct behaviour *what, int64_t wall_ns, uint32_t flags,
-	uint32_t *ret_row)
+bool baseline_add_container(uint32_t containers[BASELINE_CONTAINERS], uint32_t hash)
 {
-	const uint64_t *at = pw_u64map_find(b->rows_by_key, what->key);
-	struct baseline_row *row, made = {
-					  .key = what->key,
-					  .first_wall_ns = wall_ns,
-					  .flags = flags,
-					  .dimension = what->dimension,
-				  };
-	bool news;
-	int r;
+	uint32_t at = 0;
 
-	if (!at) {
-		*ret_row = b->count;
-		r = add_row(b, what, &made);
-		return r < 0 ? r : 1;
+	if (hash == 0)
+		return false;
+	while (at < BASELINE_CONTAINERS && containers[at] && containers[at] < hash)
+		at++;
+	if (at == BASELINE_CONTAINERS || containers[at] == hash)
+		return false;
+	for (uint32_t i = BASELINE_CONTAINERS - 1; i > at; i--)
+		containers[i] = containers[i - 1];
+	containers[at] = hash;
+	return true;
+}
+
+/* What a template counts and what a plain behaviour keeps are two things: the template's stay. */
+static bool join_containers(struct baseline_row *row, const struct baseline_seen *seen)
+{
+	bool template = seen->flags & FLAG(TEMPLATE), news = false;
+
+	if (template && !(row->flags & FLAG(TEMPLATE)))
+		memset(row->containers, 0, sizeof(row->containers));
+	if (!template && (row->flags & FLAG(TEMPLATE)))
+		return false;
+	for (uint32_t i = 0; i < BASELINE_CONTAINERS; i++) {
+		uint32_t c = seen->containers[i];
+
+		if (!template) {
+			news |= baseline_add_container(row->containers, c);
+		} else if (c > row->containers[i]) {
+			row->containers[i] = c;
+			news = true;
+		}
 	}
-	*ret_row = (uint32_t)*at;
-	row = &b->rows[*at];
-	news = (row->flags | flags) != row->flags;
-	row->flags |= flags;
-	if (wall_ns < row->first_wall_ns)
-		row->first_wall_ns = wall_ns;
 	return news;
 }
 
-int baseline_observe(
-	struct baseline *b, const struct behaviour *what, int64_t wall_ns, uint32_t flags)
+/* A removed behaviour holds nothing else: whatever comes before or after, it is the same row. */
+static bool remove_row(struct baseline_row *row)
 {
-	uint32_t at;
-	int r = merge(b, what, wall_ns, flags, &at);
+	bool news = !(row->flags & FLAG(REMOVED));
 
-	if (r <= 0 || b->rows[at].changed)
-		return r;
-	b->rows[at].changed = true;
-	b->changes[b->changed++] = at;
-	return r;
+	memset(row->containers, 0, sizeof(row->containers));
+	row->flags = (row->flags & FLAG(TEMPLATE)) | FLAG(REMOVED);
+	row->versions = 0;
+	row->first_wall_ns = INT64_MIN;
+	return news;
+}
+
+static bool join(struct baseline_row *row, const struct baseline_seen *seen)
+{
+	bool news = (row->flags | seen->flags) != row->flags ||
+		    (row->versions | seen->versions) != row->versions;
+
+	if ((row->flags | seen->flags) & FLAG(REMOVED)) {
+		row->flags |= (uint8_t)(seen->flags & FLAG(TEMPLATE));
+		return remove_row(row);
+	}
+	news |= join_containers(row, seen);
+	row->flags |= (uint8_t)seen->flags;
+	row->versions |= seen->versions;
+	if (seen->wall_ns < row->first_wall_ns)
+		row->first_wall_ns = seen->wall_ns;
+	return news;
+}
+
+static uint32_t row_of(const struct baseline *b, uint64_t key)
+{
+	const uint32_t *at = hot_find(b->hot, key);
+
+	return !at || (*at & BASELINE_CACHED) ? UINT32_MAX : *at;
+}
+
+/* One row's worth. 1 = something new, then *ret_row is the row. */
+static int take(struct baseline *b, const struct behaviour *what, const struct baseline_seen *seen,
+	uint32_t *ret_row)
+{
+	uint32_t at = row_of(b, what->key);
+	struct baseline_row made = {
+		.key = what->key,
+		.first_wall_ns = seen->wall_ns,
+		.flags = (uint8_t)seen->flags,
+		.dimension = (uint8_t)what->dimension,
+		.versions = seen->versions,
+	};
+	int r;
+
+	*ret_row = at;
+	if ((seen->flags & (FLAG(TEMPLATE) | FLAG(REMOVED) | SIDE)) == 0 &&
+		baseline_covering(b, what))
+		return 0;
+	if (at != UINT32_MAX) {
+		bool becomes = (seen->flags & ~b->rows[at].flags) & FLAG(TEMPLATE);
+
+		r = becomes ? note_template(b, at) : 0;
+		return r < 0 ? r : join(&b->rows[at], seen);
+	}
+	(void)join_containers(&made, seen);
+	if (seen->flags & FLAG(REMOVED))
+		(void)remove_row(&made);
+	*ret_row = b->count;
+	r = add_row(b, what, &made);
+	return r < 0 ? r : 1;
+}
+
+/* The accepted part and the rest go to rows of their own. */
+static int take_parts(struct baseline *b, const struct behaviour *what,
+	const struct baseline_seen *seen, bool is_change)
+{
+	struct behaviour part = *what;
+	struct baseline_seen part_seen = *seen;
+	uint32_t side = seen->flags & SIDE, own = seen->flags & ~SIDE, at;
+	int r = 0, news = 0;
+
+	if (own || seen->versions || !side) {
+		part_seen.flags = own;
+		r = take(b, &part, &part_seen, &at);
+		if (r > 0 && is_change && note_change(b, at) < 0)
+			r = -ENOMEM;
+		news |= r > 0;
+	}
+	if (r >= 0 && side) {
+		part.key = baseline_side_key(what->key);
+		part_seen.flags = side;
+		part_seen.versions = 0;
+		r = take(b, &part, &part_seen, &at);
+		if (r > 0 && is_change && note_change(b, at) < 0)
+			r = -ENOMEM;
+		news |= r > 0;
+	}
+	return r < 0 ? r : news;
+}
+
+int baseline_observe(
+	struct baseline *b, const struct behaviour *what, const struct baseline_seen *seen)
+{
+	return take_parts(b, what, seen, true);
 }
 
 int baseline_restore(
-	struct baseline *b, const struct behaviour *what, int64_t wall_ns, uint32_t flags)
+	struct baseline *b, const struct behaviour *what, const struct baseline_seen *seen)
 {
-	uint32_t at;
-
-	return merge(b, what, wall_ns, flags, &at);
+	return take_parts(b, what, seen, false);
 }
 
-const struct baseline_row *baseline_find(const struct baseline *b, uint64_t key)
+static int move_row(struct baseline *to, const struct baseline *from,
+	const struct baseline_row *row, const uint32_t *bits, bool templates)
 {
-	const uint64_t *at = pw_u64map_find(b->rows_by_key, key);
+	struct behaviour what = {
+		0, row->dimension, baseline_actor(from, row), baseline_object(from, row)};
+	struct baseline_seen seen = {.wall_ns = row->first_wall_ns, .flags = row->flags};
 
-	return at ? &b->rows[*at] : NULL;
+	if (templates != ((row->flags & FLAG(TEMPLATE)) != 0))
+		return 0;
+	what.key = behaviour_key(what.dimension, what.actor, what.object);
+	memcpy(seen.containers, row->containers, sizeof(seen.containers));
+	for (uint32_t i = 0; i < from->version_count; i++)
+		if ((row->versions & 1u << i) && bits[i] != BASELINE_NO_VERSION)
+			seen.versions |= 1u << bits[i];
+	return baseline_observe(to, &what, &seen);
 }
 
-bool baseline_accepts(const struct baseline_row *row)
+int baseline_merge(struct baseline *b, const struct baseline *other)
 {
-	return row && (row->flags & ACCEPTED) != 0;
-}
+	uint32_t bits[BASELINE_VERSIONS];
+	int r = 0, worst = 0;
 
-static size_t common_prefix(struct pw_slice a, struct pw_slice b)
-{
-	size_t i = 0;
-
-	while (i < a.len && i < b.len && a.ptr[i] == b.ptr[i])
-		i++;
-	return i;
-}
-
-const struct baseline_row *baseline_nearest(const struct baseline *b, const struct behaviour *what)
-{
-	uint32_t actor = what->actor.len ? pw_intern_find(b->texts, what->actor) : 0;
-	const struct baseline_row *best = NULL;
-	size_t best_score = 0;
-
-	for (uint32_t i = 0; i < b->count; i++) {
-		const struct baseline_row *row = &b->rows[i];
-		size_t score;
-
-		if (row->dimension != what->dimension || !baseline_accepts(row))
-			continue;
-		/* The same actor outweighs any common beginning. */
-		score = 1 + common_prefix(baseline_object(b, row), what->object);
-		if (row->actor == actor && (actor || what->actor.len == 0))
-			score += 2 * BEHAVIOUR_TEXT_BYTES;
-		if (score > best_score) {
-			best_score = score;
-			best = row;
+	for (uint32_t i = 0; i < other->version_count; i++)
+		bits[i] = baseline_version(b, other->versions[i]);
+	/* Templates first: what they stand for need not be taken in. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint32_t i = 0; i < other->count; i++) {
+			r = move_row(b, other, &other->rows[i], bits, pass == 0);
+			if (r == -ENOMEM)
+				return r;
+			if (r < 0)
+				worst = r;
 		}
 	}
-	return best;
+	r = baseline_sweep(b);
+	return r < 0 ? r : worst;
 }
 
-struct pw_slice baseline_actor(const struct baseline *b, const struct baseline_row *row)
+static bool is_left_out(const struct baseline *b, const struct baseline_row *row)
 {
-	return pw_intern_get(b->texts, row->actor);
+	struct behaviour what = {
+		row->key, row->dimension, baseline_actor(b, row), baseline_object(b, row)};
+
+	return (row->flags & (FLAG(TEMPLATE) | FLAG(REMOVED) | SIDE)) == 0 &&
+	       baseline_covering(b, &what);
 }
 
-struct pw_slice baseline_object(const struct baseline *b, const struct baseline_row *row)
+/* A row of the old table into the new ones. */
+static int keep_row(struct baseline *b, const struct baseline *old, const struct baseline_row *row)
 {
-	return pw_intern_get(b->texts, row->object);
+	struct behaviour what = {
+		row->key, row->dimension, baseline_actor(old, row), baseline_object(old, row)};
+	struct baseline_row copy = *row;
+	int r;
+
+	copy.changed = false;
+	r = add_row(b, &what, &copy);
+	if (r == 0 && row->changed)
+		r = note_change(b, b->count - 1);
+	return r;
 }
 
-uint32_t baseline_count(const struct baseline *b)
+int baseline_sweep(struct baseline *b)
 {
-	return b->count;
+	struct baseline *fresh = NULL, swap;
+	int r = b->template_count ? baseline_new(b->limit, &fresh) : 0;
+
+	if (r < 0 || !fresh)
+		return r;
+	memcpy(fresh->versions, b->versions, sizeof(b->versions));
+	fresh->version_count = b->version_count;
+	for (uint32_t i = 0; r == 0 && i < b->count; i++)
+		if (!is_left_out(b, &b->rows[i]))
+			r = keep_row(fresh, b, &b->rows[i]);
+	if (r == 0) {
+		swap = *b;
+		*b = *fresh;
+		*fresh = swap;
+		b->refused = fresh->refused;
+	}
+	baseline_free(fresh);
+	return r;
 }
 
-uint32_t baseline_changed_count(const struct baseline *b)
+void baseline_reset(struct baseline *b)
 {
-	return b->changed;
+	uint32_t kept = 0;
+
+	hot_clear(b->hot);
+	b->template_count = b->cached = b->changed = 0;
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (!(b->rows[i].flags & FLAG(REMOVED)))
+			continue;
+		b->rows[kept] = b->rows[i];
+		b->rows[kept].flags = FLAG(REMOVED);
+		b->rows[kept].changed = false;
+		kept++;
+	}
+	b->count = 0;
+	for (uint32_t i = 0; i < kept; i++)
+		/* Smaller than before: what there is no memory for was removed for nothing. */
+		if (hot_put(b->hot, b->rows[i].key, b->count) == 0)
+			b->rows[b->count++] = b->rows[i];
 }
 
-const struct baseline_row *baseline_changed_at(const struct baseline *b, uint32_t index)
+uint32_t baseline_version(struct baseline *b, uint64_t image_hash)
 {
-	return &b->rows[b->changes[index]];
+	for (uint32_t i = 0; i < b->version_count; i++)
+		if (b->versions[i] == image_hash)
+			return i;
+	if (b->version_count == BASELINE_VERSIONS)
+		return BASELINE_NO_VERSION;
+	b->versions[b->version_count] = image_hash;
+	return b->version_count++;
 }
 
-void baseline_changes_taken(struct baseline *b)
+uint64_t baseline_version_hash(const struct baseline *b, uint32_t bit)
 {
-	for (uint32_t i = 0; i < b->changed; i++)
-		b->rows[b->changes[i]].changed = false;
-	b->changed = 0;
+	return b->versions[bit];
 }
 
-uint64_t baseline_refused(const struct baseline *b)
+uint32_t baseline_version_count(const struct baseline *b)
 {
-	return b->refused;
+	return b->version_count;
 }

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/behaviour.h"
 
-#include "analyzer/fields.h"
+#include "analyzer/behaviour_rights.h"
 #include "common/base/hash.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
-#define DIM(x) PODWARD__V1__DIMENSION__DIMENSION_##x
+#define DIM(x)    PODWARD__V1__DIMENSION__DIMENSION_##x
+#define PFLAG(x)  ((uint32_t)PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_##x)
+#define ACCESS(x) ((uint32_t)PODWARD__V1__FILE_ACCESS__FILE_ACCESS_##x)
+/* Where the kernel takes ports from when nobody names one. Source: ip-sysctl, ip_local_port_range.
+ */
+#define EPHEMERAL 32768u
 
 const char *behaviour_dimension_name(uint32_t dimension)
 {
-	static const char *const names[BEHAVIOUR_DIMENSIONS] = {
-		"none", "exec", "file.read", "file.write", "file.create", "net.egress"};
+	static const char *const names[BEHAVIOUR_DIMENSIONS] = {"none", "exec", "file.read",
+		"file.write", "file.create", "net.egress", "file.delete", "file.rename",
+		"file.link", "file.mode", "net.listen", "dns", "syscall", "capability", "privilege",
+		"exec.args"};
 
 	return dimension < BEHAVIOUR_DIMENSIONS ? names[dimension] : "unknown";
 }
@@ -51,49 +59,12 @@ struct pw_slice behaviour_actor(const struct pw_event *e)
 	return e->process->parent ? e->process->parent->exe : (struct pw_slice){NULL, 0};
 }
 
-static size_t digits_at(struct pw_slice s, size_t from)
+void behaviour_add(struct behaviour_set *set, uint32_t dimension, struct pw_slice actor,
+	struct pw_slice object)
 {
-	size_t i = from;
-
-	while (i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9')
-		i++;
-	return i - from;
-}
-
-/* "/proc/123/status" -> "/proc/<pid>/status", "/proc/7/task/9/x" -> "/proc/<pid>/task/<tid>/x". */
-static struct pw_slice generalise(struct pw_slice path, uint8_t out[BEHAVIOUR_TEXT_BYTES + 16])
-{
-	const struct pw_slice proc = PW_SLICE_LIT("/proc/"), task = PW_SLICE_LIT("/task/");
-	size_t digits, at, len;
-
-	path = cut_text(path);
-	if (!pw_slice_starts(path, proc))
-		return path;
-	digits = digits_at(path, proc.len);
-	at = proc.len + digits;
-	if (digits == 0 || (at < path.len && path.ptr[at] != '/'))
-		return path;
-	memcpy(out, "/proc/<pid>", 11);
-	len = 11;
-	if (pw_slice_starts(pw_slice_sub(path, at, path.len), task)) {
-		digits = digits_at(path, at + task.len);
-		if (digits > 0 && (at + task.len + digits == path.len ||
-					  path.ptr[at + task.len + digits] == '/')) {
-			memcpy(out + len, "/task/<tid>", 11);
-			len += 11;
-			at += task.len + digits;
-		}
-	}
-	/* Grows by at most 9 bytes: "<pid>" for one digit, "<tid>" for one digit. */
-	memcpy(out + len, path.ptr + at, path.len - at);
-	return pw_slice_of(out, len + path.len - at);
-}
-
-static void add(struct behaviour_set *set, uint32_t wanted, uint32_t dimension,
-	struct pw_slice actor, struct pw_slice object)
-{
-	if (!(wanted & 1u << dimension) || object.len == 0)
+	if (!(set->wanted & 1u << dimension) || object.len == 0 || set->count == BEHAVIOUR_MAX)
 		return;
+	object = cut_text(object);
 	set->items[set->count++] = (struct behaviour){
 		.key = behaviour_key(dimension, actor, object),
 		.dimension = dimension,
@@ -102,77 +73,217 @@ static void add(struct behaviour_set *set, uint32_t wanted, uint32_t dimension,
 	};
 }
 
-static void of_open(
-	const struct pw_event *e, uint32_t wanted, struct pw_slice actor, struct behaviour_set *set)
+/* A program that is not of the image says so in its name: the same path from the image is another.
+ */
+static struct pw_slice executable(const struct pw_event *e, uint8_t *out)
+{
+	uint32_t flags = e->process->def.flags;
+	struct pw_slice path = behaviour_path(e->object, out);
+	const char *origin = flags & PFLAG(MEMFD)         ? " <memory>"
+			     : flags & PFLAG(UPPER_LAYER) ? " <writable layer>"
+							  : NULL;
+	size_t len;
+
+	if (!origin)
+		return path;
+	path = pw_slice_sub(path, 0, BEHAVIOUR_TEXT_BYTES - 32);
+	if (path.ptr != out && path.len > 0)
+		memcpy(out, path.ptr, path.len);
+	len = strlen(origin);
+	memcpy(out + path.len, origin, len);
+	return pw_slice_of(out, path.len + len);
+}
+
+static void of_exec(const struct pw_event *e, struct pw_slice actor, struct behaviour_set *set)
 {
 	struct pw_slice object;
 
-	if (e->ret < 0 || (e->aux & PODWARD__V1__FILE_ACCESS__FILE_ACCESS_PATH_ONLY))
+	if (e->ret < 0)
 		return;
-	object = generalise(e->object, set->object_text);
-	if (e->aux & PODWARD__V1__FILE_ACCESS__FILE_ACCESS_READ)
-		add(set, wanted, DIM(FILE_READ), actor, object);
-	if (e->aux & (PODWARD__V1__FILE_ACCESS__FILE_ACCESS_WRITE |
-			     PODWARD__V1__FILE_ACCESS__FILE_ACCESS_TRUNCATE))
-		add(set, wanted, DIM(FILE_WRITE), actor, object);
-	if (e->aux & PODWARD__V1__FILE_ACCESS__FILE_ACCESS_CREATE)
-		add(set, wanted, DIM(FILE_CREATE), actor, object);
+	object = executable(e, set->object_text[0]);
+	behaviour_add(set, DIM(EXEC), actor, object);
+	if (e->process->args.len > 0)
+		behaviour_add(set, DIM(EXEC_ARGS), object,
+			behaviour_shape(e->process->args, set->shape_text));
+}
+
+static void of_open(const struct pw_event *e, struct pw_slice actor, struct behaviour_set *set)
+{
+	struct pw_slice object;
+
+	if (e->ret < 0 || (e->aux & ACCESS(PATH_ONLY)))
+		return;
+	object = behaviour_path(e->object, set->object_text[0]);
+	if (e->aux & ACCESS(READ))
+		behaviour_add(set, DIM(FILE_READ), actor, object);
+	if (e->aux & (ACCESS(WRITE) | ACCESS(TRUNCATE)))
+		behaviour_add(set, DIM(FILE_WRITE), actor, object);
+	if (e->aux & ACCESS(CREATE))
+		behaviour_add(set, DIM(FILE_CREATE), actor, object);
+}
+
+/* Dimension of operations on one or two paths; 0 = none. */
+static uint32_t file_dimension(const struct pw_event *e)
+{
+	switch (e->kind) {
+	case PW_EVENT_REMOVE:
+		return DIM(FILE_DELETE);
+	case PW_EVENT_RENAME:
+		return DIM(FILE_RENAME);
+	case PW_EVENT_LINK:
+	case PW_EVENT_SYMLINK:
+		return DIM(FILE_LINK);
+	case PW_EVENT_MKDIR:
+	case PW_EVENT_MKNOD:
+		return DIM(FILE_CREATE);
+	case PW_EVENT_TRUNCATE:
+		return DIM(FILE_WRITE);
+	case PW_EVENT_CHMOD:
+		/* Only what makes something a program, or one with others' rights. */
+		return e->aux & (S_IXUSR | S_IXGRP | S_IXOTH | S_ISUID | S_ISGID) ? DIM(FILE_MODE)
+										  : 0;
+	case PW_EVENT_SETXATTR:
+		return pw_slice_eq_str(e->object2, "security.capability") ? DIM(FILE_MODE) : 0;
+	default:
+		return 0;
+	}
+}
+
+static void of_file(const struct pw_event *e, struct pw_slice actor, struct behaviour_set *set)
+{
+	uint32_t dimension = e->ret < 0 ? 0 : file_dimension(e);
+	bool both = e->kind == PW_EVENT_RENAME || e->kind == PW_EVENT_LINK ||
+		    (e->kind == PW_EVENT_SYMLINK && e->object2.len > 0 && e->object2.ptr[0] == '/');
+
+	if (dimension == 0)
+		return;
+	behaviour_add(set, dimension, actor, behaviour_path(e->object, set->object_text[0]));
+	if (both)
+		behaviour_add(
+			set, dimension, actor, behaviour_path(e->object2, set->object_text[1]));
 }
 
 /* The caller asked for a peer and the kernel tried: refused, unreachable or slow peers count too.
  */
-static bool connect_was_tried(int32_t ret)
+static bool was_tried(int32_t ret)
 {
 	return ret >= 0 || ret == -EINPROGRESS || ret == -EINTR || ret == -ETIMEDOUT ||
 	       ret == -ECONNREFUSED || ret == -EHOSTUNREACH || ret == -ENETUNREACH ||
 	       ret == -EALREADY;
 }
 
-static void of_connect(
-	const struct pw_event *e, uint32_t wanted, struct pw_slice actor, struct behaviour_set *set)
+static int add_protocol(char *out, uint32_t aux)
 {
-	uint8_t family = PW_CONNECT_FAMILY(e->aux), proto = PW_CONNECT_PROTO(e->aux);
-	char *out = (char *)set->object_text;
+	uint8_t proto = PW_CONNECT_PROTO(aux);
+
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
+		return snprintf(out, 16, "%s/", proto == IPPROTO_TCP ? "tcp" : "udp");
+	return snprintf(out, 16, "ip%u/", proto);
+}
+
+static void add_unix(const struct pw_event *e, uint32_t dimension, struct pw_slice actor,
+	struct behaviour_set *set)
+{
+	struct pw_slice path = behaviour_path(e->object, set->object_text[1]);
+	char *out = (char *)set->object_text[0];
+	int len = snprintf(out, 16, "unix%s", path.ptr[0] == '/' ? "" : "/");
+
+	/* Copied by hand: addresses may hold any byte, also NUL (abstract sockets). */
+	path = pw_slice_sub(path, 0, 1024);
+	memcpy(out + len, path.ptr, path.len);
+	behaviour_add(set, dimension, actor, pw_slice_of(out, (size_t)len + path.len));
+}
+
+/* "tcp/10.0.0.1/443"; an answer to the port that a peer was given is always the same behaviour. */
+static void of_egress(const struct pw_event *e, struct pw_slice actor, struct behaviour_set *set)
+{
+	char *out = (char *)set->object_text[0];
+	uint32_t port = PW_CONNECT_PORT(e->aux);
 	int len;
 
-	if (!connect_was_tried(e->ret) || e->object.len == 0)
+	if (!was_tried(e->ret) || e->object.len == 0 || e->object.len > 1024)
 		return;
-	if (family == AF_UNIX)
-		len = snprintf(
-			out, BEHAVIOUR_TEXT_BYTES, "unix%s", e->object.ptr[0] == '/' ? "" : "/");
-	else if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
-		len = snprintf(
-			out, BEHAVIOUR_TEXT_BYTES, "%s/", proto == IPPROTO_TCP ? "tcp" : "udp");
-	else
-		len = snprintf(out, BEHAVIOUR_TEXT_BYTES, "ip%u/", proto);
-	if (e->object.len > 1024)
+	if (PW_CONNECT_FAMILY(e->aux) == AF_UNIX) {
+		add_unix(e, DIM(NET_EGRESS), actor, set);
 		return;
-	/* Copied by hand: addresses may hold any byte, also NUL (abstract sockets). */
+	}
+	len = add_protocol(out, e->aux);
 	memcpy(out + len, e->object.ptr, e->object.len);
 	len += (int)e->object.len;
-	if (family != AF_UNIX)
-		len += snprintf(out + len, 16, "/%u", PW_CONNECT_PORT(e->aux));
-	add(set, wanted, DIM(NET_EGRESS), actor, pw_slice_of(out, (size_t)len));
+	if (e->kind == PW_EVENT_SEND && port >= EPHEMERAL)
+		len += snprintf(out + len, 16, "/<given>");
+	else
+		len += snprintf(out + len, 16, "/%u", port);
+	behaviour_add(set, DIM(NET_EGRESS), actor, pw_slice_of(out, (size_t)len));
+}
+
+static const char *scope_of(struct pw_slice address)
+{
+	if (pw_slice_eq_str(address, "0.0.0.0") || pw_slice_eq_str(address, "::"))
+		return "any";
+	if (pw_slice_starts(address, PW_SLICE_LIT("127.")) || pw_slice_eq_str(address, "::1"))
+		return "loopback";
+	return "address";
+}
+
+/* "tcp/any/80". A datagram socket never listens: binding it to a named port is the same. */
+static void of_listen(const struct pw_event *e, struct pw_slice actor, struct behaviour_set *set)
+{
+	uint32_t port = PW_CONNECT_PORT(e->aux);
+	char *out = (char *)set->object_text[0];
+	int len;
+
+	if (e->ret < 0)
+		return;
+	if (PW_CONNECT_FAMILY(e->aux) == AF_UNIX) {
+		if (e->object.len > 0)
+			add_unix(e, DIM(NET_LISTEN), actor, set);
+		return;
+	}
+	if (e->kind == PW_EVENT_BIND && (PW_CONNECT_PROTO(e->aux) != IPPROTO_UDP || port == 0))
+		return;
+	len = add_protocol(out, e->aux);
+	len += snprintf(out + len, 16, "%s/", scope_of(e->object));
+	if (port == 0 || (port >= EPHEMERAL && e->kind == PW_EVENT_BIND))
+		len += snprintf(out + len, 16, "<given>");
+	else
+		len += snprintf(out + len, 16, "%u", port);
+	behaviour_add(set, DIM(NET_LISTEN), actor, pw_slice_of(out, (size_t)len));
 }
 
 void behaviour_of(const struct pw_event *e, uint32_t dimensions, struct behaviour_set *ret)
 {
-	struct pw_slice actor = generalise(behaviour_actor(e), ret->actor_text);
+	struct pw_slice actor;
 
 	ret->count = 0;
+	ret->wanted = dimensions;
+	if (dimensions == 0)
+		return;
+	actor = behaviour_path(behaviour_actor(e), ret->actor_text);
 	switch (e->kind) {
 	case PW_EVENT_EXEC:
-		if (e->ret >= 0)
-			add(ret, dimensions, DIM(EXEC), actor,
-				generalise(e->object, ret->object_text));
-		break;
+		of_exec(e, actor, ret);
+		return;
 	case PW_EVENT_OPEN:
-		of_open(e, dimensions, actor, ret);
-		break;
+		of_open(e, actor, ret);
+		return;
 	case PW_EVENT_CONNECT:
-		of_connect(e, dimensions, actor, ret);
-		break;
+	case PW_EVENT_SEND:
+		of_egress(e, actor, ret);
+		return;
+	case PW_EVENT_BIND:
+	case PW_EVENT_LISTEN:
+		of_listen(e, actor, ret);
+		return;
+	case PW_EVENT_DNS:
+		behaviour_add(ret, DIM(DNS), actor, behaviour_name(e->object, ret->object_text[0]));
+		return;
+	case PW_EVENT_OPEN_BY_HANDLE:
+		of_open(e, actor, ret);
+		behaviour_rights(e, actor, ret);
+		return;
 	default:
-		break;
+		of_file(e, actor, ret);
+		behaviour_rights(e, actor, ret);
 	}
 }

@@ -223,12 +223,15 @@ static uint32_t learning_flags(const struct pw_event *e, bool candidate)
 
 static int learn(struct judge *j, const struct judge_case *c, bool candidate)
 {
-	uint32_t flags = learning_flags(c->event, candidate);
+	struct baseline_seen seen = {
+		.wall_ns = c->event->wall.ns,
+		.flags = learning_flags(c->event, candidate),
+		.containers = {c->container_hash},
+	};
 	int r;
 
 	for (uint32_t i = 0; i < j->behaviours.count; i++) {
-		r = baseline_observe(
-			c->group->baseline, &j->behaviours.items[i], c->event->wall.ns, flags);
+		r = baseline_observe(c->group->baseline, &j->behaviours.items[i], &seen);
 		if (r == -ENOMEM)
 			return r;
 		j->counts.learned += r > 0;
@@ -240,17 +243,23 @@ static int learn(struct judge *j, const struct judge_case *c, bool candidate)
 	return 0;
 }
 
+static bool is_accepted(enum baseline_answer a)
+{
+	return a == BASELINE_KNOWN || a == BASELINE_STARTUP_ONLY;
+}
+
 static int judge_profile(struct judge *j, const struct judge_case *c)
 {
 	for (uint32_t i = 0; i < j->behaviours.count; i++) {
 		const struct behaviour *b = &j->behaviours.items[i];
-		const struct baseline_row *row = baseline_find(c->group->baseline, b->key);
+		const struct baseline_row *row;
 		int r;
 
-		if (baseline_accepts(row))
+		if (is_accepted(baseline_ask(c->group->baseline, b, 0, &row)))
 			continue;
 		r = raise_violation(j, c, b, row);
-		if (r < 0)
+		/* An unknown program is said once, not once more for its arguments. */
+		if (r < 0 || b->dimension == PODWARD__V1__DIMENSION__DIMENSION_EXEC)
 			return r;
 	}
 	return 0;
@@ -260,8 +269,8 @@ static int judge_profile(struct judge *j, const struct judge_case *c)
 static bool is_known(const struct judge *j, const struct judge_case *c)
 {
 	for (uint32_t i = 0; i < j->behaviours.count; i++)
-		if (!baseline_accepts(
-			    baseline_find(c->group->baseline, j->behaviours.items[i].key)))
+		if (!is_accepted(
+			    baseline_ask(c->group->baseline, &j->behaviours.items[i], 0, NULL)))
 			return false;
 	return j->behaviours.count > 0 && c->view->profile_on;
 }

@@ -46,6 +46,7 @@ struct judge_case {
 	struct pw_slice node, source; /* source: CollectHello.instance */
 	uint64_t seq;                 /* EventBatch.seq */
 	struct pw_wall now;
+	uint32_t container_hash; /* of the event's container; never 0 */
 };
 
 int judge_new(struct judge **ret) PW_MUST_CHECK;

@@ -63,6 +63,7 @@ static int enter_group(struct pass *p, const struct pw_container *c)
 	group_saw_node(g, p->node_hash);
 	p->judged.group = g;
 	p->judged.view = view;
+	p->judged.container_hash = (uint32_t)pw_hash64(c->def.id, 0) | 1;
 	p->container = c;
 	return 1;
 }
@@ -161,6 +162,44 @@ uint64_t shard_work_needs_flush(const struct shard_work *w)
 	return w->is_dirty ? w->flush + 1 : 0;
 }
 
+/* Bits of the versions that a stored behaviour names. */
+static uint32_t version_bits(struct baseline *b, const Podward__V1__Behaviour *m)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < m->n_versions; i++) {
+		uint32_t bit = baseline_version(b, m->versions[i]);
+
+		if (bit != BASELINE_NO_VERSION)
+			bits |= 1u << bit;
+	}
+	return bits;
+}
+
+static int restore_behaviour(struct baseline *base, const Podward__V1__Behaviour *m)
+{
+	struct behaviour b = {
+		.dimension = (uint32_t)m->dimension,
+		.actor = pw_slice_of(m->actor.data, m->actor.len),
+		.object = pw_slice_of(m->object.data, m->object.len),
+	};
+	struct baseline_seen seen = {
+		.wall_ns = m->first_wall_ns,
+		.flags = m->flags & BASELINE_FLAGS,
+		.versions = version_bits(base, m),
+	};
+
+	if (m->flags & PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_TEMPLATE) {
+		seen.containers[0] = m->names;
+		seen.containers[1] = m->seen_in;
+	} else {
+		for (size_t i = 0; i < m->n_containers; i++)
+			(void)baseline_add_container(seen.containers, m->containers[i]);
+	}
+	b.key = behaviour_key(b.dimension, b.actor, b.object);
+	return baseline_restore(base, &b, &seen);
+}
+
 int shard_work_load(struct shard_work *w, const Podward__V1__ProfileDelta *d)
 {
 	struct pw_slice key;
@@ -176,19 +215,11 @@ int shard_work_load(struct shard_work *w, const Podward__V1__ProfileDelta *d)
 	learning_restore(&g->learning, d->state);
 	g->learning_ns = g->learning.duration_ns;
 	for (size_t i = 0; i < d->n_behaviours; i++) {
-		const Podward__V1__Behaviour *m = d->behaviours[i];
-		struct behaviour b = {
-			.dimension = (uint32_t)m->dimension,
-			.actor = pw_slice_of(m->actor.data, m->actor.len),
-			.object = pw_slice_of(m->object.data, m->object.len),
-		};
-
-		b.key = behaviour_key(b.dimension, b.actor, b.object);
-		r = baseline_restore(g->baseline, &b, m->first_wall_ns, m->flags);
+		r = restore_behaviour(g->baseline, d->behaviours[i]);
 		if (r == -ENOMEM)
 			return r;
 	}
-	return 0;
+	return baseline_sweep(g->baseline);
 }
 
 void shard_work_tick(struct shard_work *w, struct pw_wall now)
@@ -199,6 +230,33 @@ void shard_work_tick(struct shard_work *w, struct pw_wall now)
 		learning_tick(&g->learning, now, g->learning_ns);
 		w->is_dirty |= group_is_changed(g);
 	}
+}
+
+static int add_versions(struct report *r, const struct group *g, const struct baseline_row *row,
+	Podward__V1__Behaviour *m)
+{
+	if (row->versions == 0)
+		return 0;
+	m->versions = pw_arena_alloc0(r->arena, BASELINE_VERSIONS, sizeof(*m->versions));
+	for (uint32_t i = 0; m->versions && i < BASELINE_VERSIONS; i++)
+		if (row->versions & 1u << i)
+			m->versions[m->n_versions++] = baseline_version_hash(g->baseline, i);
+	return m->versions ? 0 : -ENOMEM;
+}
+
+static int add_containers(
+	struct report *r, const struct baseline_row *row, Podward__V1__Behaviour *m)
+{
+	if (row->flags & PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_TEMPLATE) {
+		m->names = row->containers[0];
+		m->seen_in = row->containers[1];
+		return 0;
+	}
+	m->containers = pw_arena_alloc0(r->arena, BASELINE_CONTAINERS, sizeof(*m->containers));
+	for (uint32_t i = 0; m->containers && i < BASELINE_CONTAINERS; i++)
+		if (row->containers[i])
+			m->containers[m->n_containers++] = row->containers[i];
+	return m->containers ? 0 : -ENOMEM;
 }
 
 static int add_row(
@@ -217,6 +275,8 @@ static int add_row(
 	m->flags = row->flags;
 	e = report_bytes(r, baseline_actor(g->baseline, row), &m->actor);
 	e |= report_bytes(r, baseline_object(g->baseline, row), &m->object);
+	e |= add_versions(r, g, row, m);
+	e |= add_containers(r, row, m);
 	*ret = m;
 	return e ? -ENOMEM : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/view.h"
 
+#include "analyzer/behaviour.h"
 #include "analyzer/learning.h"
 #include "common/base/glob.h"
 #include "analyzer/policy_rule.h"
@@ -8,7 +9,7 @@
 
 #include <errno.h>
 
-#define ALL_DIMENSIONS 0x3eu /* 1 … 5 */
+#define ALL_DIMENSIONS BEHAVIOUR_ALL
 
 struct view_group view_split(struct pw_slice pod_group)
 {

@@ -15,8 +15,9 @@ static const struct crd_text_rule mitre_rule = {16, crd_check_mitre, false};
 static void read_dimensions(
 	struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__ProfileSettings *out)
 {
-	static const char *const names[] = {
-		"exec", "file.read", "file.write", "file.create", "net.egress", NULL};
+	static const char *const names[] = {"exec", "file.read", "file.write", "file.create",
+		"net.egress", "file.delete", "file.rename", "file.link", "file.mode", "net.listen",
+		"dns", "syscall", "capability", "privilege", "exec.args", NULL};
 	struct pw_json_reader array;
 	size_t count = crd_items(r, "dimensions", PW_COUNT(names), &array);
 
@@ -31,7 +32,8 @@ static void read_dimensions(
 			n++;
 		if (!names[n])
 			crd_fail(&item, NULL, -EINVAL,
-				"expected exec, file.read, file.write, file.create or net.egress");
+				"expected exec, file.read, file.write, file.create, net.egress or "
+				"another dimension of docs/profiles.md");
 		out->dimensions[out->n_dimensions++] = (Podward__V1__Dimension)(n + 1);
 	}
 }

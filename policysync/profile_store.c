@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/profile_store.h"
+#include "common/wire/arena_alloc.h"
+#include "policysync/profile_merge.h"
 #include <errno.h>
+
+#define SCRATCH_BYTES ((size_t)1 << 20)
 
 struct profile_store {
 	struct store *store;
+	struct pw_arena *scratch; /* of one behaviour or state */
+	struct pw_buf bytes;      /* the same */
 	struct profile_stats stats;
 };
 
@@ -40,6 +46,9 @@ int profile_store_new(struct store *store, struct profile_store **ret, struct pw
 	if (!p)
 		return pw_err_set(err, -ENOMEM, "out of memory");
 	p->store = store;
+	pw_buf_init(&p->bytes, SCRATCH_BYTES);
+	if (pw_arena_new(4 << 10, SCRATCH_BYTES, &p->scratch) < 0)
+		return pw_err_set(err, -ENOMEM, "out of memory");
 	r = profile_store_reload(p, err);
 	if (r < 0)
 		return r;
@@ -49,6 +58,10 @@ int profile_store_new(struct store *store, struct profile_store **ret, struct pw
 
 void profile_store_free(struct profile_store *p)
 {
+	if (!p)
+		return;
+	pw_arena_free(p->scratch);
+	pw_buf_done(&p->bytes);
 	free(p);
 }
 
@@ -57,50 +70,57 @@ void profile_store_get_stats(const struct profile_store *p, struct profile_stats
 	*ret = p->stats;
 }
 
-/* *ret_g = 0 when the group is unknown. */
-static int find_group(struct profile_store *p, struct pw_slice group, int64_t *ret_g,
-	int64_t *ret_entries, struct pw_err *err)
+/* What is known of the group; g is 0 when nothing is. */
+struct known {
+	int64_t g, entries;
+	uint64_t epoch;
+};
+
+static int find_group(
+	struct profile_store *p, struct pw_slice group, struct known *ret, struct pw_err *err)
 {
 	struct sqlite3_stmt *st = store_statement(
-		p->store, "SELECT g, entries FROM profiles WHERE pod_group = ?1", err);
+		p->store, "SELECT g, entries, epoch FROM profiles WHERE pod_group = ?1", err);
 	int r;
 
+	*ret = (struct known){0, 0, 0};
 	if (!st)
 		return lost(err);
 	store_bind_bytes(st, 1, group);
 	r = store_step(p->store, st, err);
 	if (r < 0)
 		return r;
-	*ret_g = r == 1 ? store_i64(st, 0) : 0;
-	*ret_entries = r == 1 ? store_i64(st, 1) : 0;
+	if (r == 1)
+		*ret = (struct known){
+			store_i64(st, 0), store_i64(st, 1), (uint64_t)store_i64(st, 2)};
 	store_reset(st);
 	return 0;
 }
 
 /*
- * A higher generation replaces the phase and its clock; the same generation is merged field by
- * field so that order does not matter; losses only grow.
+ * A higher (epoch, generation) replaces the phase and its clock; the same is merged field by field
+ * so that order does not matter; losses only grow within an epoch. The message as a whole is kept
+ * of the highest (epoch, generation, serial), for all that has no column.
  */
+#define NEWER "(excluded.epoch, excluded.generation) > (epoch, generation)"
+#define SAME  "(excluded.epoch, excluded.generation) = (epoch, generation)"
+#define PICK(column, join)                                                                    \
+	" " column " = CASE WHEN " NEWER " THEN excluded." column " WHEN " SAME " THEN " join \
+	"(" column ", excluded." column ") ELSE " column " END,"
 static const char merge_state_sql[] =
 	"INSERT INTO profiles(pod_group, generation, phase, learning_started, learning_duration,"
-	" lost, partial_reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-	" ON CONFLICT(pod_group) DO UPDATE SET"
-	" phase = CASE WHEN excluded.generation > generation THEN excluded.phase"
-	"  WHEN excluded.generation = generation THEN max(phase, excluded.phase) ELSE phase END,"
-	" learning_started = CASE WHEN excluded.generation > generation THEN "
-	"excluded.learning_started"
-	"  WHEN excluded.generation = generation THEN min(learning_started, "
-	"excluded.learning_started)"
-	"  ELSE learning_started END,"
-	" learning_duration = CASE WHEN excluded.generation > generation THEN "
-	"excluded.learning_duration"
-	"  WHEN excluded.generation = generation THEN max(learning_duration, "
-	"excluded.learning_duration)"
-	"  ELSE learning_duration END,"
-	" partial_reason = CASE WHEN excluded.generation > generation THEN excluded.partial_reason"
-	"  WHEN excluded.generation = generation THEN max(partial_reason, excluded.partial_reason)"
-	"  ELSE partial_reason END,"
-	" lost = max(lost, excluded.lost), generation = max(generation, excluded.generation)";
+	" lost, partial_reason, epoch, serial, state)"
+	" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+	" ON CONFLICT(pod_group) DO UPDATE SET" PICK("phase", "max") PICK("learning_started",
+		"min") PICK("learning_duration", "max") PICK("partial_reason", "max") PICK("serial",
+		"max") " state = CASE WHEN (excluded.epoch, excluded.generation, excluded.serial, "
+		       "excluded.state)"
+		       "  > (epoch, generation, serial, state) THEN excluded.state ELSE state END,"
+		       " lost = CASE WHEN excluded.epoch > epoch THEN excluded.lost"
+		       "  WHEN excluded.epoch = epoch THEN max(lost, excluded.lost) ELSE lost END,"
+		       " generation = CASE WHEN " NEWER
+		       " THEN excluded.generation ELSE generation END,"
+		       " epoch = max(epoch, excluded.epoch)";
 
 static int merge_state(
 	struct profile_store *p, const Podward__V1__ProfileState *s, struct pw_err *err)
@@ -109,6 +129,8 @@ static int merge_state(
 
 	if (!st)
 		return lost(err);
+	if (profile_merge_state(s, &p->bytes) < 0)
+		return pw_err_set(err, -ENOMEM, "profile state: out of memory");
 	store_bind_bytes(st, 1, bin(s->pod_group));
 	store_bind_i64(st, 2, (int64_t)s->generation);
 	store_bind_i64(st, 3, (int64_t)s->phase);
@@ -116,18 +138,64 @@ static int merge_state(
 	store_bind_i64(st, 5, (int64_t)s->learning_duration_ns);
 	store_bind_i64(st, 6, (int64_t)s->lost_events);
 	store_bind_bytes(st, 7, bin(s->partial_reason));
+	store_bind_i64(st, 8, (int64_t)s->epoch);
+	store_bind_i64(st, 9, (int64_t)s->serial);
+	store_bind_bytes(st, 10, pw_buf_slice(&p->bytes));
 	return store_run(p->store, st, err);
 }
 
-/* 1 = it was there and is merged, 0 = not there. */
+/* A reset: what was learned before it goes, what a user removed stays. */
+static int forget(struct profile_store *p, struct known *k, struct pw_err *err)
+{
+	struct sqlite3_stmt *st = store_statement(
+		p->store, "DELETE FROM behaviours WHERE g = ?1 AND (flags & 8) = 0", err);
+	int64_t gone;
+	int r;
+
+	if (!st)
+		return lost(err);
+	store_bind_i64(st, 1, k->g);
+	r = store_run(p->store, st, err);
+	gone = (int64_t)store_changes(p->store);
+	if (r < 0)
+		return r;
+	k->entries -= gone;
+	p->stats.behaviours -= (uint64_t)gone;
+	return 0;
+}
+
+/* What is stored of the behaviour joined with what arrived, into p->bytes. 1 = it was there. */
+static int join_body(
+	struct profile_store *p, int64_t g, const Podward__V1__Behaviour *b, struct pw_err *err)
+{
+	struct sqlite3_stmt *st = store_statement(
+		p->store, "SELECT body FROM behaviours WHERE g = ?1 AND key = ?2", err);
+	struct pw_slice stored = {NULL, 0};
+	int r, e;
+
+	if (!st)
+		return lost(err);
+	store_bind_i64(st, 1, g);
+	store_bind_i64(st, 2, (int64_t)b->key);
+	r = store_step(p->store, st, err);
+	if (r < 0)
+		return r;
+	if (r == 1)
+		stored = store_bytes(st, 0);
+	pw_arena_reset(p->scratch);
+	e = profile_merge_body(stored, b, p->scratch, &p->bytes);
+	if (r == 1)
+		store_reset(st);
+	return e < 0 ? pw_err_set(err, -ENOMEM, "behaviour: out of memory") : r;
+}
+
 static int update_behaviour(
 	struct profile_store *p, int64_t g, const Podward__V1__Behaviour *b, struct pw_err *err)
 {
 	struct sqlite3_stmt *st = store_statement(p->store,
-		"UPDATE behaviours SET first_wall = min(first_wall, ?3), flags = flags | ?4"
-		" WHERE g = ?1 AND key = ?2",
+		"UPDATE behaviours SET first_wall = min(first_wall, ?3), flags = flags | ?4,"
+		" body = ?5 WHERE g = ?1 AND key = ?2",
 		err);
-	int r;
 
 	if (!st)
 		return lost(err);
@@ -135,15 +203,15 @@ static int update_behaviour(
 	store_bind_i64(st, 2, (int64_t)b->key);
 	store_bind_i64(st, 3, b->first_wall_ns);
 	store_bind_i64(st, 4, (int64_t)b->flags);
-	r = store_run(p->store, st, err);
-	return r < 0 ? r : store_changes(p->store) > 0;
+	store_bind_bytes(st, 5, pw_buf_slice(&p->bytes));
+	return store_run(p->store, st, err);
 }
 
 static int insert_behaviour(
 	struct profile_store *p, int64_t g, const Podward__V1__Behaviour *b, struct pw_err *err)
 {
 	struct sqlite3_stmt *st = store_statement(p->store,
-		"INSERT OR IGNORE INTO behaviours VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+		"INSERT OR IGNORE INTO behaviours VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", err);
 
 	if (!st)
 		return lost(err);
@@ -154,6 +222,7 @@ static int insert_behaviour(
 	store_bind_bytes(st, 5, bin(b->object));
 	store_bind_i64(st, 6, b->first_wall_ns);
 	store_bind_i64(st, 7, (int64_t)b->flags);
+	store_bind_bytes(st, 8, pw_buf_slice(&p->bytes));
 	return store_run(p->store, st, err);
 }
 
@@ -169,52 +238,65 @@ static int set_entries(struct profile_store *p, int64_t g, int64_t entries, stru
 	return store_run(p->store, st, err);
 }
 
-static int merge_behaviours(struct profile_store *p, int64_t g, int64_t entries,
+/* 1 = one more than before. */
+static int merge_behaviour(struct profile_store *p, int64_t g, int64_t entries,
+	const Podward__V1__Behaviour *b, struct pw_err *err)
+{
+	int r = join_body(p, g, b, err);
+
+	if (r < 0)
+		return r;
+	if (r == 1)
+		return update_behaviour(p, g, b, err);
+	if (entries >= PROFILE_ENTRIES) {
+		p->stats.refused_behaviours++;
+		return 0;
+	}
+	r = insert_behaviour(p, g, b, err);
+	return r < 0 ? r : 1;
+}
+
+static int merge_behaviours(struct profile_store *p, const struct known *k, int64_t before,
 	const Podward__V1__ProfileDelta *delta, struct pw_err *err)
 {
-	int64_t before = entries;
+	int64_t entries = k->entries;
 	int r = 0;
 
 	for (size_t i = 0; i < delta->n_behaviours; i++) {
-		r = update_behaviour(p, g, delta->behaviours[i], err);
+		r = merge_behaviour(p, k->g, entries, delta->behaviours[i], err);
 		if (r < 0)
 			return r;
-		if (r == 1)
-			continue;
-		if (entries >= PROFILE_ENTRIES) {
-			p->stats.refused_behaviours++;
-			continue;
-		}
-		r = insert_behaviour(p, g, delta->behaviours[i], err);
-		if (r < 0)
-			return r;
-		entries++;
+		entries += r;
 	}
-	if (entries == before)
-		return 0;
-	p->stats.behaviours += (uint64_t)(entries - before);
-	return set_entries(p, g, entries, err);
+	p->stats.behaviours += (uint64_t)(entries - k->entries);
+	return entries == before ? 0 : set_entries(p, k->g, entries, err);
 }
 
 int profile_store_merge(
 	struct profile_store *p, const Podward__V1__ProfileDelta *delta, struct pw_err *err)
 {
 	struct pw_slice group = bin(delta->state->pod_group);
-	int64_t g = 0, entries = 0;
-	int r = find_group(p, group, &g, &entries, err);
+	int64_t before;
+	struct known k;
+	int r = find_group(p, group, &k, err);
 
 	if (r < 0)
 		return r;
-	if (g == 0 && p->stats.groups >= PROFILE_GROUPS) {
+	if (k.g == 0 && p->stats.groups >= PROFILE_GROUPS) {
 		p->stats.refused_groups++;
 		return 0;
 	}
+	if (k.g != 0 && delta->state->epoch < k.epoch)
+		return 0; /* of before a reset */
 	r = merge_state(p, delta->state, err);
-	if (r == 0 && g == 0) {
+	if (r == 0 && k.g == 0) {
 		p->stats.groups++;
-		r = find_group(p, group, &g, &entries, err);
+		r = find_group(p, group, &k, err);
 	}
-	return r < 0 ? r : merge_behaviours(p, g, entries, delta, err);
+	before = k.entries;
+	if (r == 0 && delta->state->epoch > k.epoch)
+		r = forget(p, &k, err);
+	return r < 0 ? r : merge_behaviours(p, &k, before, delta, err);
 }
 
 static ProtobufCBinaryData copy(struct pw_arena *a, struct pw_slice s, bool *failed)
@@ -229,12 +311,12 @@ static ProtobufCBinaryData copy(struct pw_arena *a, struct pw_slice s, bool *fai
 
 static Podward__V1__ProfileState *state_of(struct sqlite3_stmt *st, struct pw_arena *a)
 {
-	Podward__V1__ProfileState *s = pw_arena_alloc0(a, 1, sizeof(*s));
+	Podward__V1__ProfileState *s = (Podward__V1__ProfileState *)pw_unpack(
+		a, &podward__v1__profile_state__descriptor, store_bytes(st, 8));
 	bool failed = false;
 
 	if (!s)
 		return NULL;
-	podward__v1__profile_state__init(s);
 	s->pod_group = copy(a, store_bytes(st, 1), &failed);
 	s->generation = (uint64_t)store_i64(st, 2);
 	s->phase = (Podward__V1__ProfilePhase)store_i64(st, 3);
@@ -242,6 +324,8 @@ static Podward__V1__ProfileState *state_of(struct sqlite3_stmt *st, struct pw_ar
 	s->learning_duration_ns = (uint64_t)store_i64(st, 5);
 	s->lost_events = (uint64_t)store_i64(st, 6);
 	s->partial_reason = copy(a, store_bytes(st, 7), &failed);
+	s->epoch = (uint64_t)store_i64(st, 9);
+	s->serial = (uint64_t)store_i64(st, 10);
 	return failed ? NULL : s;
 }
 
@@ -260,7 +344,7 @@ static int read_state(struct profile_store *p, struct profile_cursor *c,
 {
 	struct sqlite3_stmt *st = store_statement(p->store,
 		"SELECT g, pod_group, generation, phase, learning_started, learning_duration, lost,"
-		" partial_reason FROM profiles WHERE g >= ?1 ORDER BY g",
+		" partial_reason, state, epoch, serial FROM profiles WHERE g >= ?1 ORDER BY g",
 		err);
 	int r;
 
@@ -293,6 +377,7 @@ static Podward__V1__Behaviour *behaviour_of(struct sqlite3_stmt *st, struct pw_a
 	b->object = copy(a, store_bytes(st, 3), &failed);
 	b->first_wall_ns = store_i64(st, 4);
 	b->flags = (uint32_t)store_i64(st, 5);
+	failed |= profile_merge_read(store_bytes(st, 6), a, b) < 0;
 	return failed ? NULL : b;
 }
 
@@ -302,7 +387,7 @@ static int read_behaviours(struct profile_store *p, struct profile_cursor *c, st
 	Podward__V1__ProfileDelta *delta, struct pw_err *err)
 {
 	struct sqlite3_stmt *st = store_statement(p->store,
-		"SELECT key, dimension, actor, object, first_wall, flags FROM behaviours"
+		"SELECT key, dimension, actor, object, first_wall, flags, body FROM behaviours"
 		" WHERE g = ?1 AND key >= ?2 ORDER BY key",
 		err);
 	size_t bytes = 0;

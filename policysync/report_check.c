@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a message of an analyzer must look like before the keeper sees it. */
+#include "policysync/profile_merge.h"
 #include "policysync/report.h"
 #include <errno.h>
 
@@ -96,34 +97,59 @@ static int check_occurrence(const Podward__V1__AlertOccurrence *o, struct pw_err
 	return r < 0 ? r : check_number("occurrence.count", o->count, 1, COUNT_MAX, err);
 }
 
+static int check_state(const Podward__V1__ProfileState *s, struct pw_err *err)
+{
+	const struct {
+		const char *field;
+		uint64_t value, min, max;
+	} rows[] = {
+		{"profile.state.pod_group", s->pod_group.len, 1, SHORT_MAX},
+		{"profile.state.generation", s->generation, 0, INT64_MAX},
+		{"profile.state.learning_duration_ns", s->learning_duration_ns, 0, INT64_MAX},
+		{"profile.state.lost_events", s->lost_events, 0, INT64_MAX},
+		{"profile.state.partial_reason", s->partial_reason.len, 0, 4096},
+		{"profile.state.epoch", s->epoch, 0, INT64_MAX},
+		{"profile.state.serial", s->serial, 0, INT64_MAX},
+		{"profile.state.extension_reason", s->extension_reason.len, 0, 4096},
+		{"profile.state.containers", s->n_containers, 0, 64},
+		{"profile.state.versions", s->n_versions, 0, PROFILE_VERSIONS},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < PW_COUNT(rows); i++)
+		r = check_number(rows[i].field, rows[i].value, rows[i].min, rows[i].max, err);
+	for (size_t i = 0; r == 0 && i < s->n_versions; i++)
+		r = check_number("profile.state.versions.image", s->versions[i]->image.len, 0,
+			SHORT_MAX, err);
+	return r;
+}
+
+static int check_behaviour(const Podward__V1__Behaviour *b, struct pw_err *err)
+{
+	int r = check_number("profile.behaviours.actor", b->actor.len, 0, 8192, err);
+
+	if (r == 0)
+		r = check_number("profile.behaviours.object", b->object.len, 0, 16384, err);
+	if (r == 0)
+		r = check_number("profile.behaviours.containers", b->n_containers, 0,
+			PROFILE_CONTAINERS, err);
+	if (r == 0)
+		r = check_number(
+			"profile.behaviours.versions", b->n_versions, 0, PROFILE_VERSIONS, err);
+	return r;
+}
+
 static int check_profile(const Podward__V1__ProfileDelta *d, struct pw_err *err)
 {
 	int r;
 
 	if (!d->state)
 		return pw_err_set(err, -EINVAL, "profile.state: missing");
-	r = check_number("profile.state.pod_group", d->state->pod_group.len, 1, SHORT_MAX, err);
-	if (r == 0)
-		r = check_number(
-			"profile.state.generation", d->state->generation, 0, INT64_MAX, err);
-	if (r == 0)
-		r = check_number("profile.state.learning_duration_ns",
-			d->state->learning_duration_ns, 0, INT64_MAX, err);
-	if (r == 0)
-		r = check_number(
-			"profile.state.lost_events", d->state->lost_events, 0, INT64_MAX, err);
-	if (r == 0)
-		r = check_number(
-			"profile.state.partial_reason", d->state->partial_reason.len, 0, 4096, err);
+	r = check_state(d->state, err);
 	if (r == 0)
 		r = check_number("profile.behaviours", d->n_behaviours, 0, PROFILE_PAGE_ROWS, err);
-	for (size_t i = 0; r == 0 && i < d->n_behaviours; i++) {
-		r = check_number(
-			"profile.behaviours.actor", d->behaviours[i]->actor.len, 0, 8192, err);
-		if (r == 0)
-			r = check_number("profile.behaviours.object", d->behaviours[i]->object.len,
-				0, 16384, err);
-	}
+	for (size_t i = 0; r == 0 && i < d->n_behaviours; i++)
+		r = check_behaviour(d->behaviours[i], err);
 	return r;
 }
 

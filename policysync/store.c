@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  2
 #define APPLICATION_ID  0x50574431 /* "PWD1" */
 #define BUSY_TIMEOUT_MS 2000
 
@@ -45,16 +45,20 @@ static const char schema[] =
 	" g INTEGER PRIMARY KEY, pod_group BLOB NOT NULL UNIQUE, generation INTEGER NOT NULL,"
 	" phase INTEGER NOT NULL, learning_started INTEGER NOT NULL,"
 	" learning_duration INTEGER NOT NULL, lost INTEGER NOT NULL, partial_reason BLOB NOT NULL,"
+	" epoch INTEGER NOT NULL, serial INTEGER NOT NULL,"
+	" state BLOB NOT NULL," /* the whole ProfileState of the highest (epoch, generation, serial)
+				 */
 	" entries INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE behaviours("
 	" g INTEGER NOT NULL, key INTEGER NOT NULL, dimension INTEGER NOT NULL, actor BLOB NOT "
 	"NULL,"
 	" object BLOB NOT NULL, first_wall INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	" body BLOB NOT NULL," /* containers, versions, names, seen_in: a Behaviour with no more */
 	" PRIMARY KEY(g, key)) WITHOUT ROWID;"
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES('spool', randomblob(16));"
 	"PRAGMA application_id = 1347896369;"
-	"PRAGMA user_version = 1;";
+	"PRAGMA user_version = 2;";
 _Static_assert(APPLICATION_ID == 1347896369, "the number in the schema");
 
 static int code_of(int sqlite_code)

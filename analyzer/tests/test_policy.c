@@ -4,6 +4,7 @@
 #include "analyzer/learning.h"
 #include "common/testing/cm.h"
 #include "analyzer/tests/kit.h"
+#include "analyzer/behaviour.h"
 #include "analyzer/view.h"
 #include "common/testing/oom.h"
 
@@ -79,7 +80,7 @@ static void without_a_policy_both_engines_run_with_defaults(void **state)
 	v = view_of(p, KIT_GROUP_WEB);
 	assert_true(v->profile_on && v->signatures_on);
 	assert_true(v->learning_ns == LEARNING_DEFAULT_NS);
-	assert_int_equal(v->dimensions, 0x3e);
+	assert_int_equal(v->dimensions, BEHAVIOUR_ALL);
 	view_free(v);
 	policy_free(p);
 	kit_snapshot_done(&s);

@@ -82,7 +82,7 @@ static const struct {
 	{POLICY("  profile: {learningDuration: 0s}\n"), "spec.profile.learningDuration: "},
 	{POLICY("  profile: {learningDuration: 91d}\n"), "spec.profile.learningDuration: "},
 	{POLICY("  profile: {learningDuration: soon}\n"), "spec.profile.learningDuration: "},
-	{POLICY("  profile: {dimensions: [exec, dns]}\n"),
+	{POLICY("  profile: {dimensions: [exec, smell]}\n"),
 		"spec.profile.dimensions[1]: expected exec"},
 	{POLICY("  profile: {severity: Fatal}\n"), "spec.profile.severity: "},
 	{POLICY("  signatures: {sets: [Default]}\n"), "spec.signatures.sets[0]: "},
