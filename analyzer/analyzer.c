@@ -22,6 +22,7 @@ struct analyzer {
 	struct settings_listen listen;
 	struct pw_loop *loop;
 	struct pw_timer *beat;
+	struct pw_tls *tls; /* NULL = without certificates */
 	struct engine *engine;
 	struct metrics metrics;
 	struct pw_httpd *httpd;
@@ -70,8 +71,10 @@ static int start_engine(struct analyzer *a, struct pw_err *err)
 		.flush_ms = a->settings.profile_flush_ns / PW_NS_PER_MS,
 		.report_bytes = a->settings.report_bytes,
 	};
+	int r = pw_security_open(&a->settings.security, &a->tls, err);
 
-	return engine_start(&c, &a->engine, err);
+	c.tls = a->tls;
+	return r < 0 ? r : engine_start(&c, &a->engine, err);
 }
 
 static int start_http(struct analyzer *a, struct pw_err *err)
@@ -86,6 +89,7 @@ static int start_http(struct analyzer *a, struct pw_err *err)
 	if (r < 0)
 		return r;
 	a->metrics.state = engine_state(a->engine);
+	a->metrics.tls = a->tls;
 	pw_metrics_on_collect(a->metrics.registry, metrics_collect, &a->metrics);
 	r = pw_httpd_start(a->settings.metrics_listen, a->metrics.registry, pages, PW_COUNT(pages),
 		&a->httpd, err);
@@ -124,6 +128,7 @@ static void stop(struct analyzer *a)
 	if (a->httpd)
 		pw_httpd_stop(a->httpd);
 	engine_stop(a->engine, GRACE_MS);
+	pw_tls_free(a->tls);
 	pw_metrics_free(a->metrics.registry);
 	pw_timer_free(a->beat);
 	pw_loop_free(a->loop);

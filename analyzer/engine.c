@@ -137,7 +137,8 @@ static int start_intake(struct engine *e)
 				    .address_count = e->config.listen_count,
 				    .methods = &method,
 				    .method_count = 1,
-				    .limits = &limits},
+				    .limits = &limits,
+				    .tls = e->config.tls},
 		&e->server, &e->start_err);
 	if (r == 0)
 		pw_server_set_serving(e->server, false);
@@ -169,7 +170,11 @@ static int start_policies(struct engine *e)
 static void start_rpc(void *ctx)
 {
 	struct engine *e = ctx;
-	int r = pw_channel_new(e->loop, e->config.policysync, &e->channel, &e->start_err);
+	const struct pw_channel_config policysync = {.loop = e->loop,
+		.target = e->config.policysync,
+		.tls = e->config.tls,
+		.role = PW_ROLE_POLICYSYNC};
+	int r = pw_channel_new(&policysync, &e->channel, &e->start_err);
 
 	if (r == 0)
 		r = start_reports(e);

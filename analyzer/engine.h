@@ -9,6 +9,7 @@
  * Thread: start, stop and publish from one thread that is not the rpc loop's.
  */
 #include "analyzer/state.h"
+#include "common/rpc/tls.h"
 
 struct engine_config {
 	const char *name;
@@ -18,6 +19,7 @@ struct engine_config {
 	uint32_t shard_count, group_limit;
 	uint64_t flush_ms;
 	size_t report_bytes;
+	struct pw_tls *tls; /* borrowed; NULL = plain text */
 };
 
 struct engine;

@@ -141,6 +141,11 @@ static void on_hello(struct intake_stream *st, const Podward__V1__CollectHello *
 			"hello: instance must have 16 bytes, node 1 to 255");
 		return;
 	}
+	if (!pw_call_may_be(st->call, pw_slice_of(h->node.data, h->node.len))) {
+		reject_hello(st, PW_RPC_PERMISSION_DENIED,
+			"hello.node: the certificate is for another node");
+		return;
+	}
 	if (sources_get(st->in->sources, h->instance.data, &st->source) < 0) {
 		st->in->stats.rejected_overload++;
 		reject_hello(st, PW_RPC_RESOURCE_EXHAUSTED, "too many collectors");
@@ -260,6 +265,7 @@ struct pw_method intake_method(struct intake *in)
 	return (struct pw_method){
 		.service = &podward__v1__collect_service__descriptor,
 		.name = "Stream",
+		.roles = PW_ROLE_COLLECTOR,
 		.on_open = on_open,
 		.on_message = on_message,
 		.on_sent = on_sent,

@@ -2,6 +2,7 @@
 #include "analyzer/metrics.h"
 
 #include "common/base/log.h"
+#include "common/rpc/tls.h"
 
 const struct pw_metric_spec metrics_table[METRICS] = {
 #define METRIC(id, name_, type_, help_, label0, label1) \
@@ -114,6 +115,17 @@ static void collect_rpc(struct metrics *m, const struct state_rpc *s)
 	gauge(m, METRIC_POLICY_SERIAL, NULL, s->feed.serial);
 }
 
+static void collect_tls(struct metrics *m)
+{
+	struct pw_tls_stats s = {0};
+
+	if (m->tls)
+		pw_tls_get_stats(m->tls, &s);
+	counter(m, METRIC_TLS_RELOADS, "adopted", s.adopted);
+	counter(m, METRIC_TLS_RELOADS, "refused", s.refused);
+	gauge(m, METRIC_TLS_EXPIRES, NULL, (uint64_t)s.expires_s);
+}
+
 void metrics_collect(void *ctx)
 {
 	static const char *const levels[PW_LOG_LEVELS] = {"error", "warn", "info", "debug"};
@@ -122,6 +134,7 @@ void metrics_collect(void *ctx)
 	struct pw_snapshot_ref *policy = pw_snapshot_get(m->state->policy);
 
 	collect_shards(m);
+	collect_tls(m);
 	if (rpc)
 		collect_rpc(m, pw_snapshot_value(rpc));
 	if (policy) {

@@ -19,6 +19,7 @@ extern const struct pw_metric_spec metrics_table[METRICS];
 struct metrics {
 	struct pw_metrics *registry;
 	struct state *state;
+	struct pw_tls *tls; /* NULL = without certificates */
 };
 
 /* ctx is a struct metrics. */

@@ -15,8 +15,7 @@ static const struct pw_setting table[] = {
 		"Where collectors connect: unix:/path or host:port, several with commas between"},
 	{"policysync", PW_SETTING_TEXT, S(policysync), "unix:/run/podward/policysync.sock", 0, 0,
 		NULL, "ADDRESS", "Where policies come from and reports go to"},
-	{"insecure", PW_SETTING_BOOL, S(insecure), "false", 0, 0, NULL, NULL,
-		"Plain text; for unix sockets and loopback addresses only"},
+	PW_SECURITY_SETTINGS(S(security)),
 	{"metrics-listen", PW_SETTING_TEXT, S(metrics_listen), "127.0.0.1:9402", 0, 0, NULL,
 		"ADDRESS", "Where metrics, health and state pages are served over HTTP"},
 	{"shards", PW_SETTING_U64, S(shards), "0", 0, SHARDS_MAX, NULL, "COUNT",
@@ -41,36 +40,6 @@ const struct pw_config_spec settings_spec = {
 	.count = PW_COUNT(table),
 };
 
-bool settings_is_local(const char *address)
-{
-	static const char *const local[] = {
-		"unix:", "unix-abstract:", "127.", "[::1]", "localhost:"};
-
-	for (size_t i = 0; i < PW_COUNT(local); i++)
-		if (strncmp(address, local[i], strlen(local[i])) == 0)
-			return true;
-	return false;
-}
-
-static int check_address(
-	const char *setting, const char *address, bool insecure, struct pw_err *err)
-{
-	if (address[0] == '\0' || !strchr(address, ':'))
-		return pw_err_set(err, -EINVAL,
-			"--%s: expected unix:/path or host:port, got \"%s\"", setting, address);
-	if (!insecure)
-		return pw_err_set(err, -EPERM,
-			"--%s %s: this version has no TLS yet, so plain text must be asked for "
-			"with "
-			"--insecure (unix sockets and loopback addresses only)",
-			setting, address);
-	if (!settings_is_local(address))
-		return pw_err_set(err, -EPERM,
-			"--%s %s: --insecure is for unix sockets and loopback addresses only",
-			setting, address);
-	return 0;
-}
-
 int settings_check(const struct settings *s, struct settings_listen *ret_listen, struct pw_err *err)
 {
 	size_t len = strlen(s->listen), at = 0;
@@ -80,6 +49,7 @@ int settings_check(const struct settings *s, struct settings_listen *ret_listen,
 		return pw_err_set(err, -EINVAL, "--listen: expected 1 to 511 bytes");
 	if (s->name[0] == '\0' || strlen(s->name) > 253)
 		return pw_err_set(err, -EINVAL, "--name: expected 1 to 253 bytes");
+	r = pw_security_check(&s->security, err);
 	memcpy(ret_listen->text, s->listen, len + 1);
 	ret_listen->count = 0;
 	while (r == 0 && at <= len) {
@@ -92,7 +62,8 @@ int settings_check(const struct settings *s, struct settings_listen *ret_listen,
 			return pw_err_set(err, -E2BIG, "--listen: more than %u addresses",
 				SETTINGS_LISTEN_MAX);
 		ret_listen->items[ret_listen->count++] = item;
-		r = check_address("listen", item, s->insecure, err);
+		r = pw_security_check_address(&s->security, "listen", item, err);
 	}
-	return r < 0 ? r : check_address("policysync", s->policysync, s->insecure, err);
+	return r < 0 ? r
+		     : pw_security_check_address(&s->security, "policysync", s->policysync, err);
 }

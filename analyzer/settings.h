@@ -5,6 +5,7 @@
  * Thread: main.
  */
 #include "common/base/config.h"
+#include "common/rpc/security.h"
 
 #define SETTINGS_LISTEN_MAX 8u
 
@@ -18,7 +19,7 @@ struct settings {
 	uint64_t profile_flush_ns;
 	uint64_t report_bytes;
 	uint64_t log_level, log_format;
-	bool insecure;
+	struct pw_security security;
 };
 
 /* The addresses of one process, cut out of settings.listen. */
@@ -30,8 +31,6 @@ struct settings_listen {
 
 extern const struct pw_config_spec settings_spec;
 
-/* What the table cannot say: addresses, and that plain text stays on this machine. */
+/* What the table cannot say: addresses, and which of them need certificates. */
 int settings_check(const struct settings *s, struct settings_listen *ret_listen,
 	struct pw_err *err) PW_MUST_CHECK;
-/* unix:…, 127.…, [::1]… or localhost. */
-bool settings_is_local(const char *address);

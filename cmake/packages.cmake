@@ -3,7 +3,7 @@
 find_package(PkgConfig REQUIRED)
 foreach(package IN ITEMS
 	"uv libuv" "xxhash libxxhash" "protobufc libprotobuf-c" "curl libcurl" "jansson jansson"
-	"yaml yaml-0.1" "microhttpd libmicrohttpd" "crypto libcrypto" "sqlite sqlite3" "zlib zlib"
+	"yaml yaml-0.1" "microhttpd libmicrohttpd" "crypto libcrypto" "ssl libssl" "sqlite sqlite3" "zlib zlib"
 	"zstd libzstd" "pcre2 libpcre2-8" "bpf libbpf" "capng libcap-ng" "seccomp libseccomp"
 	"cmocka cmocka")
 	separate_arguments(package)

@@ -11,7 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "common/base/random.h"
-#include "common/rpc/loop.h"
+#include "common/rpc/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,6 +186,10 @@ static int build_uplink(struct state *st, struct pw_err *err)
 
 	if (!s->policysync && !s->analyzer)
 		return 0;
+	r = pw_security_open(&s->security, &st->tls, err);
+	if (r < 0)
+		return r;
+	u.tls = st->tls;
 	read_boot_id(st);
 	memcpy(u.boot_id, st->boot_id, sizeof(u.boot_id));
 	memcpy(u.instance, st->instance, sizeof(u.instance));
@@ -200,6 +204,8 @@ static int build_uplink(struct state *st, struct pw_err *err)
 static int start_streams(struct state *st, struct pw_err *err)
 {
 	const struct settings *s = &st->settings;
+	const struct pw_channel_config policysync = {
+		.loop = st->rpc, .target = s->policysync, .tls = st->tls};
 	int r = 0;
 
 	if (s->analyzer) {
@@ -208,8 +214,7 @@ static int start_streams(struct state *st, struct pw_err *err)
 	}
 	if (r < 0 || !s->policysync)
 		return r;
-	r = node_watch_new(
-		st->rpc, s->policysync, pw_slice_str(st->node), work_on_update, st, &st->watch);
+	r = node_watch_new(&policysync, pw_slice_str(st->node), work_on_update, st, &st->watch);
 	if (r < 0)
 		return pw_err_set(err, r, "policysync: %s", pw_err_text(r));
 	return node_watch_start(st->watch, st->instance, err);
@@ -256,6 +261,7 @@ static void tear_down(struct state *st)
 	uplink_free(uplink);
 	if (st->rpc)
 		pw_rpc_loop_stop(st->rpc);
+	pw_tls_free(st->tls);
 	procfs_close(st->procfs);
 	source_close(st->source);
 	pw_metrics_free(st->metrics);

@@ -3,6 +3,7 @@
 
 #include "collector/probe.h"
 #include "common/base/log.h"
+#include "common/rpc/tls.h"
 
 static const double delay_buckets[] = {0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5};
 
@@ -125,6 +126,17 @@ static void publish_uplink(struct pw_metrics *m, const struct uplink_stats *s)
 	gauge(m, METRIC_CONNECTED, NULL, s->connected);
 }
 
+static void publish_tls(struct pw_metrics *m, struct pw_tls *tls)
+{
+	struct pw_tls_stats s = {0};
+
+	if (tls)
+		pw_tls_get_stats(tls, &s);
+	counter(m, METRIC_TLS_RELOADS, "adopted", s.adopted);
+	counter(m, METRIC_TLS_RELOADS, "refused", s.refused);
+	gauge(m, METRIC_TLS_EXPIRES, NULL, (uint64_t)s.expires_s);
+}
+
 static int publish_hook(void *ctx, const struct probe_hook *hook)
 {
 	struct pw_metrics *m = ctx;
@@ -149,6 +161,7 @@ void metrics_publish(struct pw_metrics *m, const struct metrics_sources *s)
 		counter(m, METRIC_NODE_UPDATES, "applied", s->node_watch->updates);
 		counter(m, METRIC_NODE_UPDATES, "refused", s->node_watch->refused);
 	}
+	publish_tls(m, s->tls);
 	if (s->probe)
 		(void)probe_each_hook(s->probe, publish_hook, m);
 	for (unsigned i = 0; i < PW_LOG_LEVELS; i++)

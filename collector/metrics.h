@@ -20,6 +20,8 @@ enum metrics_id {
 
 extern const struct pw_metric_spec metrics_table[METRICS];
 
+struct pw_tls;
+
 /* What is there to copy; NULL = that part does not run. */
 struct metrics_sources {
 	const struct pipeline_stats *pipeline;
@@ -27,6 +29,7 @@ struct metrics_sources {
 	const struct uplink_stats *uplink;
 	const struct node_watch_stats *node_watch;
 	const struct source *probe; /* its programs */
+	struct pw_tls *tls;
 };
 
 void metrics_publish(struct pw_metrics *m, const struct metrics_sources *s);

@@ -13,6 +13,7 @@
 
 struct node_watch {
 	struct pw_rpc_loop *loop;
+	struct pw_tls *tls;
 	char *target;
 	char *node;
 	size_t node_len;
@@ -90,7 +91,7 @@ static void on_down(void *ctx, int status, const char *detail, uint32_t delay_ms
 		pw_rpc_status_name(status), detail, delay_ms);
 }
 
-int node_watch_new(struct pw_rpc_loop *loop, const char *target, struct pw_slice node,
+int node_watch_new(const struct pw_channel_config *policysync, struct pw_slice node,
 	void (*on_update)(void *ctx, struct node_update *update), void *ctx,
 	struct node_watch **ret)
 {
@@ -98,8 +99,9 @@ int node_watch_new(struct pw_rpc_loop *loop, const char *target, struct pw_slice
 
 	if (!w)
 		return -ENOMEM;
-	w->loop = loop;
-	w->target = pw_strdup(target);
+	w->loop = policysync->loop;
+	w->tls = policysync->tls;
+	w->target = pw_strdup(policysync->target);
 	w->node = pw_memdupz(node.ptr, node.len);
 	w->node_len = node.len;
 	w->on_update = on_update;
@@ -124,8 +126,10 @@ static void start_here(void *ctx)
 		.on_up = on_up, .on_message = on_message, .on_down = on_down};
 	struct start_call *call = ctx;
 	struct node_watch *w = call->w;
+	struct pw_channel_config channel = {
+		.loop = w->loop, .target = w->target, .tls = w->tls, .role = PW_ROLE_POLICYSYNC};
 
-	call->r = pw_channel_new(w->loop, w->target, &w->channel, call->err);
+	call->r = pw_channel_new(&channel, &w->channel, call->err);
 	if (call->r == 0)
 		call->r = pw_stream_start(w->channel,
 			&(struct pw_stream_config){

@@ -11,7 +11,7 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 
-struct pw_rpc_loop;
+struct pw_channel_config;
 struct node_watch;
 
 struct node_update {
@@ -37,8 +37,8 @@ struct node_watch_stats {
 	bool connected;
 };
 
-/* on_update takes the update over. */
-int node_watch_new(struct pw_rpc_loop *loop, const char *target, struct pw_slice node,
+/* on_update takes the update over. Of policysync's config loop, target and tls count. */
+int node_watch_new(const struct pw_channel_config *policysync, struct pw_slice node,
 	void (*on_update)(void *ctx, struct node_update *update), void *ctx,
 	struct node_watch **ret) PW_MUST_CHECK;
 /* Connects. */

@@ -18,8 +18,7 @@ static const struct pw_setting table[] = {
 		"groups are derived from the cgroups"},
 	{"analyzer", PW_SETTING_TEXT, S(analyzer), NULL, 0, 0, NULL, "ADDRESS",
 		"Where events go; overrides what policysync says"},
-	{"insecure", PW_SETTING_BOOL, S(insecure), "false", 0, 0, NULL, NULL,
-		"Plain text; for unix sockets and loopback addresses only"},
+	PW_SECURITY_SETTINGS(S(security)),
 	{"metrics-listen", PW_SETTING_TEXT, S(metrics_listen), NULL, 0, 0, NULL, "ADDRESS",
 		"Where metrics and health are served over HTTP; default 127.0.0.1:9401 when events "
 		"are sent, else none"},
@@ -69,37 +68,6 @@ const struct pw_config_spec settings_spec = {
 	.count = PW_COUNT(table),
 };
 
-bool settings_is_local(const char *address)
-{
-	static const char *const local[] = {
-		"unix:", "unix-abstract:", "127.", "[::1]:", "localhost:"};
-
-	for (size_t i = 0; i < PW_COUNT(local); i++)
-		if (strncmp(address, local[i], strlen(local[i])) == 0)
-			return true;
-	return false;
-}
-
-static int check_address(const char *flag, const char *address, bool insecure, struct pw_err *err)
-{
-	if (!address)
-		return 0;
-	if (address[0] == '\0' || !strchr(address, ':'))
-		return pw_err_set(err, -EINVAL,
-			"--%s: expected unix:/path or host:port, got \"%s\"", flag, address);
-	if (!insecure)
-		return pw_err_set(err, -EPERM,
-			"--%s %s: this version has no TLS yet, so plain text must be asked for "
-			"with "
-			"--insecure (unix sockets and loopback addresses only)",
-			flag, address);
-	if (!settings_is_local(address))
-		return pw_err_set(err, -EPERM,
-			"--%s %s: --insecure is for unix sockets and loopback addresses only", flag,
-			address);
-	return 0;
-}
-
 static bool is_power_of_two(uint64_t n)
 {
 	return n > 0 && (n & (n - 1)) == 0;
@@ -121,6 +89,10 @@ int settings_check(const struct settings *s, struct pw_err *err)
 		return pw_err_set(err, -EINVAL, "--node: expected 1 to 253 bytes");
 	if (!is_power_of_two(s->ring_bytes))
 		return pw_err_set(err, -EINVAL, "--ring-size: expected a power of two");
-	r = check_address("policysync", s->policysync, s->insecure, err);
-	return r < 0 ? r : check_address("analyzer", s->analyzer, s->insecure, err);
+	r = pw_security_check(&s->security, err);
+	if (r == 0 && s->policysync)
+		r = pw_security_check_address(&s->security, "policysync", s->policysync, err);
+	if (r == 0 && s->analyzer)
+		r = pw_security_check_address(&s->security, "analyzer", s->analyzer, err);
+	return r;
 }

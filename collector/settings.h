@@ -5,12 +5,13 @@
  * settings_check. Thread: main, at start; immutable afterwards.
  */
 #include "common/base/config.h"
+#include "common/rpc/security.h"
 
 struct settings {
 	const char *node;
 	const char *policysync;
 	const char *analyzer;
-	bool insecure;
+	struct pw_security security;
 	const char *metrics_listen;
 	uint64_t print; /* enum print_form */
 	bool all;
@@ -35,5 +36,3 @@ extern const struct pw_config_spec settings_spec;
 
 /* What fits together and what may be asked for; err names the flag. */
 int settings_check(const struct settings *s, struct pw_err *err) PW_MUST_CHECK;
-/* unix: sockets and loopback addresses. */
-bool settings_is_local(const char *address);

@@ -37,6 +37,7 @@ struct state {
 	struct procfs *procfs;
 	struct pipeline *pipeline;
 
+	struct pw_tls *tls;      /* NULL = without certificates */
 	struct pw_rpc_loop *rpc; /* NULL = nothing is sent */
 	struct uplink *uplink;
 	struct node_watch *watch;

@@ -380,7 +380,7 @@ static struct pw_stream_limits limits_for(const char *target)
 	return limits;
 }
 
-struct target_call {
+struct target_call { /* to the RPC loop and back */
 	struct uplink *u;
 	const char *target;
 	struct pw_err *err;
@@ -394,12 +394,16 @@ static void set_target_here(void *ctx)
 	struct target_call *call = ctx;
 	struct pw_stream_limits limits = limits_for(call->target);
 	struct uplink *u = call->u;
+	struct pw_channel_config channel = {.loop = u->loop,
+		.target = call->target,
+		.tls = u->settings.tls,
+		.role = PW_ROLE_ANALYZER};
 
 	if (u->target && strcmp(u->target, call->target) == 0)
 		return;
 	disconnect(u);
 	u->target = pw_strdup(call->target);
-	call->r = u->target ? pw_channel_new(u->loop, call->target, &u->channel, call->err)
+	call->r = u->target ? pw_channel_new(&channel, &u->channel, call->err)
 			    : pw_err_set(call->err, -ENOMEM, "out of memory");
 	if (call->r == 0)
 		call->r = pw_stream_start(u->channel,
@@ -526,14 +530,9 @@ static void uplink_freep(struct uplink **u)
 	uplink_free(*u);
 }
 
-struct timer_call {
-	struct uplink *u;
-	int r;
-};
-
 static void make_timer_here(void *ctx)
 {
-	struct timer_call *call = ctx;
+	struct target_call *call = ctx;
 
 	call->r = pw_rpc_timer_new(call->u->loop, on_timer, call->u, &call->u->timer);
 }
@@ -560,7 +559,7 @@ static int open_file(struct uplink *u, struct pw_err *err)
 
 static int build(struct uplink *u, const struct uplink_settings *settings, struct pw_err *err)
 {
-	struct timer_call call = {u, 0};
+	struct target_call call = {.u = u};
 	int r = 0;
 
 	u->settings = *settings;

@@ -12,6 +12,7 @@
 
 struct uplink;
 struct pw_rpc_loop;
+struct pw_tls;
 
 struct uplink_settings {
 	struct pw_slice node;
@@ -21,6 +22,7 @@ struct uplink_settings {
 	const char *state_dir;   /* of the backlog's file; NULL or "" = memory only */
 	bool live;               /* false: stamps belong to a recording … */
 	int64_t boot_to_wall_ns; /* … whose wall time is stamp + this */
+	struct pw_tls *tls;      /* for targets that are no unix sockets; NULL = plain text */
 };
 
 struct uplink_stats {

@@ -112,10 +112,9 @@ static void use_analyzers(struct state *st, const struct node_update *update)
 	owner = route_owner(&st->route, pw_slice_str(st->node));
 	if (owner < 0)
 		return;
-	if (!settings_is_local(st->route.entries[owner].address)) {
-		pw_log_error(MODULE,
-			"the analyzer's address is neither a unix socket nor loopback: refused, "
-			"this version has no TLS yet");
+	if (pw_security_check_address(&st->settings.security, "analyzers of policysync",
+		    st->route.entries[owner].address, &err) < 0) {
+		pw_log_error(MODULE, "address refused: %s", err.msg);
 		return;
 	}
 	if (uplink_set_target(st->uplink, st->route.entries[owner].address, &err) < 0)
@@ -344,6 +343,7 @@ static void publish(
 		.uplink = st->uplink ? uplink : NULL,
 		.node_watch = st->watch ? &watch : NULL,
 		.probe = st->probe,
+		.tls = st->tls,
 	};
 
 	pipeline_get_stats(st->pipeline, &pipeline);

@@ -334,6 +334,10 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 		refuse(c, PW_RPC_INVALID_ARGUMENT, "node: expected 1 to 253 bytes");
 		return;
 	}
+	if (!pw_call_may_be(call, pw_slice_of(hello->node.data, hello->node.len))) {
+		refuse(c, PW_RPC_PERMISSION_DENIED, "node: the certificate is for another node");
+		return;
+	}
 	(void)pw_escape_to(
 		pw_slice_of(hello->node.data, hello->node.len), c->name, sizeof(c->name));
 	pw_log_info("nodes", "collector of node %s connected", c->name);
@@ -403,6 +407,7 @@ void nodes_method(struct nodes *n, struct pw_method *out)
 	*out = (struct pw_method){
 		.service = &podward__v1__node_service__descriptor,
 		.name = "Watch",
+		.roles = PW_ROLE_COLLECTOR,
 		.on_open = on_open,
 		.on_message = on_message,
 		.on_half_close = on_half_close,

@@ -30,6 +30,7 @@ struct policysync {
 	struct output_list outputs;
 	struct deliver *delivers[OUTPUTS_MAX + 1]; /* and stdout */
 	size_t deliver_count;
+	struct pw_tls *tls; /* NULL = without certificates */
 	struct pw_rpc_loop *rpc;
 	struct pw_server *server;
 	struct publish *publish;
@@ -83,6 +84,17 @@ static void on_policies(void *ctx)
 		publish_changed(p->publish);
 }
 
+static void collect_tls(struct policysync *p)
+{
+	struct pw_tls_stats s = {0};
+
+	if (p->tls)
+		pw_tls_get_stats(p->tls, &s);
+	pw_metric_set_counter(metric(p->metrics, METRIC_TLS_RELOADS, "adopted", NULL), s.adopted);
+	pw_metric_set_counter(metric(p->metrics, METRIC_TLS_RELOADS, "refused", NULL), s.refused);
+	pw_metric_set(metric(p->metrics, METRIC_TLS_EXPIRES, NULL, NULL), (double)s.expires_s);
+}
+
 /* HTTP thread. */
 static void on_collect(void *ctx)
 {
@@ -93,12 +105,15 @@ static void on_collect(void *ctx)
 	for (size_t i = 0; i < PW_COUNT(levels); i++)
 		pw_metric_set_counter(metric(p->metrics, METRIC_LOG_MESSAGES, levels[i], NULL),
 			pw_log_count((enum pw_log_level)i));
+	collect_tls(p);
 	pw_server_stats(p->server, &stats);
 	pw_metric_set(metric(p->metrics, METRIC_RPC_CALLS, NULL, NULL), (double)stats.calls_open);
 	pw_metric_set_counter(
 		metric(p->metrics, METRIC_RPC_REFUSED, "unimplemented", NULL), stats.unimplemented);
+	pw_metric_set_counter(metric(p->metrics, METRIC_RPC_REFUSED, "calls", NULL),
+		stats.refused_calls - stats.refused_roles);
 	pw_metric_set_counter(
-		metric(p->metrics, METRIC_RPC_REFUSED, "calls", NULL), stats.refused_calls);
+		metric(p->metrics, METRIC_RPC_REFUSED, "role", NULL), stats.refused_roles);
 	pw_metric_set_counter(
 		metric(p->metrics, METRIC_RPC_REFUSED, "malformed", NULL), stats.malformed);
 }
@@ -132,7 +147,7 @@ static int check_settings(struct policysync *p, struct pw_err *err)
 	if (r == 0 && s->runtime_socket)
 		r = runtime_api_count(s->runtime_socket, &p->nodes_settings.source_count, err);
 	p->nodes_settings.systemd_units = s->scope_systemd;
-	return r;
+	return r < 0 ? r : pw_security_open(&s->security, &p->tls, err);
 }
 
 static int start_source(struct policysync *p, struct pw_err *err)
@@ -245,7 +260,8 @@ static int start_server(struct policysync *p, struct pw_err *err)
 				       .address_count = p->addresses.count,
 				       .methods = methods,
 				       .method_count = METHODS,
-				       .limits = &limits},
+				       .limits = &limits,
+				       .tls = p->tls},
 		&p->server, err);
 }
 
@@ -301,6 +317,7 @@ static void stop(struct policysync *p)
 		deliver_free(p->delivers[i]);
 	if (p->rpc)
 		pw_rpc_loop_stop(p->rpc);
+	pw_tls_free(p->tls);
 	pages_free(p->pages);
 	report_free(p->report);
 	nodes_free(p->nodes);

@@ -280,6 +280,7 @@ void publish_method(struct publish *p, struct pw_method *out)
 	*out = (struct pw_method){
 		.service = &podward__v1__policy_service__descriptor,
 		.name = "Watch",
+		.roles = PW_ROLE_ANALYZER,
 		.on_open = on_open,
 		.on_message = on_message,
 		.on_sent = on_sent,

@@ -236,6 +236,11 @@ static void take_hello(struct stream *s, const Podward__V1__ReportHello *hello)
 			"hello: once, with analyzer (1 to 64 bytes) and instance (16 bytes)");
 		return;
 	}
+	if (!pw_call_may_be(s->call, pw_slice_of(hello->analyzer.data, hello->analyzer.len))) {
+		stream_end(s, PW_RPC_PERMISSION_DENIED,
+			"hello.analyzer: the certificate is for another analyzer");
+		return;
+	}
 	(void)pw_escape_to(pw_slice_of(hello->analyzer.data, hello->analyzer.len), s->analyzer,
 		sizeof(s->analyzer));
 	s->greeted = true;
@@ -308,6 +313,7 @@ void report_methods(struct report *r, struct pw_method out[REPORT_METHODS])
 	out[0] = (struct pw_method){
 		.service = &podward__v1__report_service__descriptor,
 		.name = "Report",
+		.roles = PW_ROLE_ANALYZER,
 		.on_open = on_open,
 		.on_message = on_message,
 		.on_sent = on_sent,

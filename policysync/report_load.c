@@ -161,6 +161,7 @@ void report_load_method(struct load_ctx *ctx, struct pw_method *out)
 	*out = (struct pw_method){
 		.service = &podward__v1__report_service__descriptor,
 		.name = "LoadProfiles",
+		.roles = PW_ROLE_ANALYZER,
 		.on_open = on_open,
 		.on_message = on_message,
 		.on_half_close = on_half_close,

@@ -12,10 +12,8 @@
 
 static const struct pw_setting table[] = {
 	{"listen", PW_SETTING_TEXT, FIELD(listen), "unix:/run/podward/policysync.sock", 0, 0, NULL,
-		"ADDRESS,…",
-		"Where analyzers and collectors connect: unix:/path or 127.0.0.1:7444"},
-	{"insecure", PW_SETTING_BOOL, FIELD(insecure), "false", 0, 0, NULL, NULL,
-		"Listen in plain text, on unix sockets and loopback addresses only"},
+		"ADDRESS,…", "Where analyzers and collectors connect: unix:/path or host:port"},
+	PW_SECURITY_SETTINGS(FIELD(security)),
 	{"state-dir", PW_SETTING_TEXT, FIELD(state_dir), "/var/lib/podward", 0, 0, NULL, "DIR",
 		"Folder of the spool and the learned profiles"},
 	{"policies", PW_SETTING_TEXT, FIELD(policies), NULL, 0, 0, NULL, "DIR",
@@ -65,39 +63,11 @@ const struct pw_config_spec settings_spec = {
 	.count = PW_COUNT(table),
 };
 
-static bool is_loopback(struct pw_slice address)
-{
-	return pw_slice_starts(address, PW_SLICE_LIT("127.")) ||
-	       pw_slice_starts(address, PW_SLICE_LIT("[::1]:")) ||
-	       pw_slice_starts(address, PW_SLICE_LIT("localhost:"));
-}
-
-static int check_address(const struct settings *s, const char *text, struct pw_err *err)
-{
-	struct pw_slice address = pw_slice_str(text);
-	char shown[128];
-
-	(void)pw_escape_to(address, shown, sizeof(shown));
-	if (!s->insecure)
-		return pw_err_set(err, -EPERM,
-			"--listen %s: encryption (mTLS) is not built yet; say --insecure to listen "
-			"in plain"
-			" text on a unix socket or loopback address",
-			shown);
-	if (pw_slice_starts(address, PW_SLICE_LIT("unix:/")) || is_loopback(address))
-		return 0;
-	return pw_err_set(err, -EPERM,
-		"--listen %s: plain text is only for unix:/path and loopback addresses "
-		"(127.0.0.1:7444);"
-		" encryption (mTLS) is not built yet",
-		shown);
-}
-
 int settings_addresses(const struct settings *s, struct settings_addresses *ret, struct pw_err *err)
 {
 	struct pw_slice rest = pw_slice_str(s->listen), part;
 	size_t used = 0;
-	int r = 0;
+	int r = pw_security_check(&s->security, err);
 
 	ret->count = 0;
 	while (r == 0 && pw_slice_cut(&rest, ',', &part)) {
@@ -109,7 +79,7 @@ int settings_addresses(const struct settings *s, struct settings_addresses *ret,
 		memcpy(ret->text + used, part.ptr, part.len);
 		ret->text[used + part.len] = '\0';
 		ret->items[ret->count++] = ret->text + used;
-		r = check_address(s, ret->text + used, err);
+		r = pw_security_check_address(&s->security, "listen", ret->text + used, err);
 		used += part.len + 1;
 	}
 	if (r == 0 && ret->count == 0)

@@ -2,6 +2,7 @@
 #pragma once
 /* Settings of podward-policysync. Thread: main; immutable after start. */
 #include "common/base/config.h"
+#include "common/rpc/security.h"
 #include "policysync/nodes.h"
 #include "policysync/outputs.h"
 
@@ -9,7 +10,8 @@ struct settings {
 	const char *listen, *state_dir, *policies, *analyzers, *runtime_socket;
 	const char *webhook_url, *webhook_header_file, *webhook_ca_file, *metrics_listen;
 	const char *outputs, *cluster;
-	bool insecure, scope_systemd;
+	struct pw_security security;
+	bool scope_systemd;
 	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
 	uint64_t spool_size, spool_age_ns;
 	uint64_t log_level, log_format;
@@ -27,8 +29,7 @@ struct settings_addresses {
 };
 
 /*
- * Splits --listen and refuses what may not be plain text: everything without --insecure, and with
- * it everything but unix sockets and loopback addresses.
+ * Splits --listen and refuses an address that needs certificates which are not given.
  */
 int settings_addresses(
 	const struct settings *s, struct settings_addresses *ret, struct pw_err *err) PW_MUST_CHECK;

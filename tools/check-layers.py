@@ -49,7 +49,7 @@ DOORS = [
     ("microhttpd.h", ["common/ops/httpd.c"]),
     ("sqlite3.h", ["policysync/spool.c", "policysync/spool_*.c", "policysync/*_store.c",
                    "policysync/store*.c"]),
-    ("openssl/*", ["policysync/crypto.c"]),
+    ("openssl/*", ["common/rpc/cert.c", "common/rpc/tls_floor.c", "policysync/crypto.c"]),
     ("pcre2.h", ["analyzer/regex.c"]),
     ("bpf/bpf_helpers.h", ["collector/bpf/*"]),
     ("bpf/bpf_tracing.h", ["collector/bpf/*"]),
@@ -66,7 +66,8 @@ DOORS = [
     ("threads.h", []),
 ]
 # a door may also be opened by the tests beside it
-DOOR_TESTS = {"bpf/*": ["collector/tests/*", "collector/bpf/tests/*"],
+DOOR_TESTS = {"openssl/*": ["common/rpc/tests/*"],
+              "bpf/*": ["collector/tests/*", "collector/bpf/tests/*"],
               "sqlite3.h": ["policysync/tests/*"],
               "protobuf-c/*": ["common/*/tests/*", "common/*/fuzz/*"],
               "grpc/*": ["common/rpc/tests/*", "common/rpc/bench/*", "common/rpc/fuzz/*"],
@@ -77,7 +78,7 @@ LINKS = {
     "common/base": {"ext::uv", "ext::xxhash"},
     "common/testing": {"pw_base", "ext::cmocka"},
     "common/wire": {"pw_base", "pw_protos", "ext::protobufc"},
-    "common/rpc": {"pw_base", "pw_wire", "pw_protos", "ext::grpc", "ext::protobufc"},
+    "common/rpc": {"pw_base", "pw_wire", "pw_protos", "ext::grpc", "ext::protobufc", "ext::crypto", "ext::ssl"},
     "common/web": {"pw_base", "ext::curl", "ext::jansson", "ext::yaml", "ext::zlib"},
     "common/ops": {"pw_base", "ext::microhttpd"},
     "common/kube": {"pw_base", "pw_web"},

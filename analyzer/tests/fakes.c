@@ -143,10 +143,10 @@ static void start_server(void *ctx)
 	struct fake_sync *f = ctx;
 	const ProtobufCServiceDescriptor *report = &podward__v1__report_service__descriptor;
 	const struct pw_method methods[] = {
-		{&podward__v1__policy_service__descriptor, "Watch", on_open, on_watch, NULL, NULL,
-			on_watch_closed, f},
-		{report, "Report", on_open, on_report, NULL, NULL, NULL, f},
-		{report, "LoadProfiles", on_open, on_load, NULL, NULL, NULL, f},
+		{&podward__v1__policy_service__descriptor, "Watch", 0, on_open, on_watch, NULL,
+			NULL, on_watch_closed, f},
+		{report, "Report", 0, on_open, on_report, NULL, NULL, NULL, f},
+		{report, "LoadProfiles", 0, on_open, on_load, NULL, NULL, NULL, f},
 	};
 	const char *address = f->address;
 	struct pw_err err = PW_ERR_INIT;
@@ -347,7 +347,8 @@ static void start_collector(void *ctx)
 	struct fake_collector *c = ctx;
 	struct pw_err err = PW_ERR_INIT;
 
-	pw_assert(pw_channel_new(c->loop, c->address, &c->channel, &err) == 0);
+	pw_assert(pw_channel_new(&(struct pw_channel_config){.loop = c->loop, .target = c->address},
+			  &c->channel, &err) == 0);
 	pw_assert(pw_stream_start(c->channel,
 			  &(struct pw_stream_config){
 				  .service = &podward__v1__collect_service__descriptor,

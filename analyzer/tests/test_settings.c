@@ -7,22 +7,34 @@
 
 static void addresses_are_checked_with_a_clear_word(void **state)
 {
+	static const struct pw_security plain = {.insecure = true}, unix_only = {.insecure = false},
+					certs = {.ca = "a", .cert = "c", .key = "k"},
+					half = {.ca = "a", .cert = "c"},
+					both = {.ca = "a",
+						.cert = "c",
+						.key = "k",
+						.insecure = true};
 	static const struct {
 		const char *listen, *policysync;
-		bool insecure;
+		const struct pw_security *security;
 		int want;
 		const char *word;
 	} rows[] = {
-		{"unix:/a", "unix:/b", true, 0, ""},
-		{"127.0.0.1:1,unix:/a,[::1]:2", "localhost:1", true, 0, ""},
-		{"unix:/a", "unix:/b", false, -EPERM, "--insecure"},
-		{"0.0.0.0:7443", "unix:/b", true, -EPERM, "loopback addresses only"},
-		{"unix:/a", "policysync:7443", true, -EPERM, "--policysync"},
-		{"unix:/a,", "unix:/b", true, -EINVAL, "--listen"},
-		{"7443", "unix:/b", true, -EINVAL, "expected unix:/path or host:port"},
-		{"", "unix:/b", true, -EINVAL, "--listen"},
-		{"unix:1,unix:2,unix:3,unix:4,unix:5,unix:6,unix:7,unix:8,unix:9", "unix:/b", true,
-			-E2BIG, "more than 8"},
+		{"unix:/a", "unix:/b", &plain, 0, ""},
+		{"127.0.0.1:1,unix:/a,[::1]:2", "localhost:1", &plain, 0, ""},
+		{"unix:/a", "unix:/b", &unix_only, 0, ""},
+		{"0.0.0.0:7443", "policysync.podward.svc:7444", &certs, 0, ""},
+		{"unix:/a", "unix:/b", &half, -EINVAL, "belong together"},
+		{"unix:/a", "unix:/b", &both, -EINVAL, "--insecure"},
+		{"127.0.0.1:7443", "unix:/b", &unix_only, -EPERM, "--tls-cert"},
+		{"0.0.0.0:7443", "unix:/b", &plain, -EPERM, "loopback addresses only"},
+		{"unix:/a", "policysync:7443", &plain, -EPERM, "--policysync"},
+		{"unix:/a", "policysync:7443", &unix_only, -EPERM, "--policysync"},
+		{"unix:/a,", "unix:/b", &plain, -EINVAL, "--listen"},
+		{"7443", "unix:/b", &plain, -EINVAL, "expected unix:/path or host:port"},
+		{"", "unix:/b", &plain, -EINVAL, "--listen"},
+		{"unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9",
+			"unix:/b", &plain, -E2BIG, "more than 8"},
 	};
 
 	(void)state;
@@ -30,7 +42,7 @@ static void addresses_are_checked_with_a_clear_word(void **state)
 		struct settings s = {.name = "a",
 			.listen = rows[i].listen,
 			.policysync = rows[i].policysync,
-			.insecure = rows[i].insecure};
+			.security = *rows[i].security};
 		struct settings_listen listen;
 		struct pw_err err = PW_ERR_INIT;
 
@@ -44,7 +56,7 @@ static void several_addresses_are_cut_at_commas(void **state)
 	struct settings s = {.name = "a",
 		.listen = "unix:/a,127.0.0.1:1",
 		.policysync = "unix:/b",
-		.insecure = true};
+		.security = {.insecure = true}};
 	struct settings_listen listen;
 
 	(void)state;

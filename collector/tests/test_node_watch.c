@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/node_update.h"
 #include "common/base/clock.h"
-#include "common/rpc/loop.h"
+#include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/testing/oom.h"
 
@@ -176,7 +176,9 @@ static void a_stream_begins_with_a_full_update_or_is_asked_again(void **state)
 				 &server, &err),
 		0);
 	assert_int_equal(
-		node_watch_new(loop, address, PW_SLICE_LIT("node"), on_update, NULL, &w), 0);
+		node_watch_new(&(struct pw_channel_config){.loop = loop, .target = address},
+			PW_SLICE_LIT("node"), on_update, NULL, &w),
+		0);
 	assert_int_equal(node_watch_start(w, instance, &err), 0);
 	while (atomic_load(&updates) == 0 && pw_mono_now().ns < end)
 		(void)usleep(1000);

@@ -132,7 +132,7 @@ static void a_missing_folder_is_named(void **state)
 static void settings_that_do_not_fit_together_are_refused_by_name(void **state)
 {
 	static const struct {
-		const char *const argv[5];
+		const char *const argv[7];
 		const char *word; /* in the message; NULL = fine */
 	} rows[] = {
 		{{"c", NULL}, "nothing to do"},
@@ -140,7 +140,12 @@ static void settings_that_do_not_fit_together_are_refused_by_name(void **state)
 		{{"c", "--print=json", "--all", NULL}, NULL},
 		{{"c", "--all", "--record=x", NULL}, "--all"},
 		{{"c", "--record=x", "--replay=y", NULL}, "--record"},
-		{{"c", "--analyzer=unix:/a", NULL}, "--insecure"},
+		{{"c", "--analyzer=unix:/a", NULL}, NULL},
+		{{"c", "--analyzer=127.0.0.1:1", NULL}, "--tls-cert"},
+		{{"c", "--analyzer=h:1", "--tls-ca=a", "--tls-cert=c", "--tls-key=k", NULL}, NULL},
+		{{"c", "--analyzer=h:1", "--tls-ca=a", "--tls-key=k", NULL}, "belong together"},
+		{{"c", "--print", "--tls-ca=a", "--tls-cert=c", "--tls-key=k", "--insecure", NULL},
+			"--insecure"},
 		{{"c", "--analyzer=unix:/a", "--insecure", NULL}, NULL},
 		{{"c", "--analyzer=127.0.0.1:1", "--insecure", NULL}, NULL},
 		{{"c", "--analyzer=10.0.0.1:1", "--insecure", NULL}, "--analyzer"},

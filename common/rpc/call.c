@@ -2,11 +2,14 @@
 #include "common/rpc/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <grpc/byte_buffer.h>
 #include <grpc/slice.h>
 #include <grpc/support/alloc.h>
 
+#include "common/base/log.h"
 #include "common/rpc/message.h"
+#include "common/rpc/security.h"
 #include "common/rpc/server_core.h"
 #include "common/rpc/settings.h"
 
@@ -24,7 +27,9 @@ struct pw_call {
 	const struct pw_server_method *method;
 	void *ctx;
 	grpc_call *core;
-	char *peer; /* gpr_free */
+	char *peer;                  /* gpr_free */
+	struct pw_identity identity; /* of its certificate, if it needs one */
+	bool has_identity;
 	_Atomic uint32_t refs;
 	uint32_t pending; /* operations under way; at least the wait for the close */
 	struct pw_rpc_tag tag_opened, tag_read, tag_sent, tag_status, tag_closed;
@@ -248,6 +253,23 @@ static void call_on_read(void *ctx, bool ok)
 	call_settle(c);
 }
 
+/* Refusals are told by a status, not by a broken connection: the peer's log should say why. */
+static int call_ask(struct pw_call *c)
+{
+	const struct pw_method *m = &c->method->m;
+	char who[300], detail[420];
+
+	if (!c->has_identity || m->roles == 0 || (m->roles & c->identity.role) != 0)
+		return m->on_open ? m->on_open(c, m->method_ctx) : 0;
+	pw_server_count(&c->server->counters.refused_roles, 1);
+	(void)snprintf(detail, sizeof(detail), "%s may not call %s",
+		pw_identity_text(&c->identity, who, sizeof(who)), m->name);
+	pw_log_limited(PW_LOG_WARN, 6, "rpc", "call from %s refused: %s", pw_call_peer(c), detail);
+	free(c->detail);
+	c->detail = pw_strdup(detail);
+	return PW_RPC_PERMISSION_DENIED;
+}
+
 static void call_open(struct pw_call *c)
 {
 	grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
@@ -256,12 +278,11 @@ static void call_open(struct pw_call *c)
 		.value = grpc_slice_from_static_string("1")};
 	grpc_op initial = {.op = GRPC_OP_SEND_INITIAL_METADATA,
 		.data.send_initial_metadata = {.count = 1, .metadata = &open}};
-	const struct pw_method *m = &c->method->m;
 	int status;
 
 	call_batch(c, &close, 1, &c->tag_closed);
 	c->is_sending = true; /* what on_open sends waits for the initial metadata */
-	status = m->on_open ? m->on_open(c, m->method_ctx) : 0;
+	status = call_ask(c);
 	if (status > 0) {
 		pw_server_count(&c->server->counters.refused_calls, 1);
 		queue_clear(&c->queue);
@@ -293,6 +314,9 @@ int pw_call_accept(struct pw_server *s, struct pw_server_method *method, grpc_ca
 		.tag_status = {call_on_status, c},
 		.tag_closed = {call_on_closed, c},
 	};
+	c->has_identity = s->tls && !pw_address_is_unix(pw_call_peer(c));
+	if (c->has_identity)
+		pw_credentials_identity(core, pw_tls_domain(s->tls), &c->identity);
 	s->open++;
 	pw_server_count(&s->counters.calls_opened, 1);
 	pw_server_count(&s->counters.calls_open, 1);
@@ -318,6 +342,11 @@ void *pw_call_method_ctx(const struct pw_call *c)
 const char *pw_call_peer(const struct pw_call *c)
 {
 	return c->peer ? c->peer : "unknown";
+}
+
+bool pw_call_may_be(const struct pw_call *c, struct pw_slice name)
+{
+	return !c->has_identity || pw_slice_eq_str(name, c->identity.name);
 }
 
 void pw_call_next(struct pw_call *c)

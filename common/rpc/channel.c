@@ -10,6 +10,7 @@
 #include "common/base/num.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/message.h"
+#include "common/rpc/security.h"
 #include "common/rpc/settings.h"
 
 static void channel_drop_core(struct pw_channel *c)
@@ -64,15 +65,35 @@ static bool target_is_valid(const char *target)
 	       target_is_host_port(target);
 }
 
-static void channel_make_core(struct pw_channel *c)
+static void channel_make_core(struct pw_channel *c, const struct pw_tls_bundle *b)
 {
 	struct pw_rpc_args args;
-	grpc_channel_credentials *credentials = pw_credentials_client();
+	grpc_channel_credentials *credentials;
 
+	credentials = b ? pw_credentials_tls_client(c->tls, b, c->role, c->name)
+			: pw_credentials_plain_client();
+	c->tls_version = b ? b->version : 0;
 	pw_rpc_args_client(&args, PW_RPC_MESSAGE_MAX);
-	c->core = grpc_channel_create(c->target, credentials, &args.args);
-	grpc_channel_credentials_release(credentials);
+	if (credentials)
+		c->core = grpc_channel_create(c->target, credentials, &args.args);
+	else /* without memory for them the call fails, and the next one tries again */
+		c->core = grpc_lame_client_channel_create(
+			c->target, GRPC_STATUS_UNAVAILABLE, "out of memory");
+	if (credentials)
+		grpc_channel_credentials_release(credentials);
 	c->generation++;
+}
+
+/* Looks for new certificates first. */
+static void channel_prepare(struct pw_channel *c)
+{
+	struct pw_tls_bundle *b = c->tls ? pw_tls_get(c->tls) : NULL;
+
+	if (c->core && b && b->version != c->tls_version)
+		channel_drop_core(c);
+	if (!c->core)
+		channel_make_core(c, b);
+	pw_tls_put(b);
 }
 
 static void channel_attach(void *ctx)
@@ -82,9 +103,17 @@ static void channel_attach(void *ctx)
 	pw_rpc_loop_add(c->loop, &c->object);
 }
 
-int pw_channel_new(
-	struct pw_rpc_loop *loop, const char *target, struct pw_channel **ret, struct pw_err *err)
+static void channel_free_parts(struct pw_channel *c)
 {
+	free(c->target);
+	free(c->name);
+	free(c);
+}
+
+int pw_channel_new(
+	const struct pw_channel_config *config, struct pw_channel **ret, struct pw_err *err)
+{
+	const char *target = config->target;
 	struct pw_channel *c;
 	char text[120];
 	int r;
@@ -97,14 +126,16 @@ int pw_channel_new(
 		return pw_err_set(err, -ENOMEM, "channel");
 	*c = (struct pw_channel){
 		.object = {.on_cancel = channel_on_cancel, .on_detach = channel_on_detach},
-		.loop = loop,
+		.loop = config->loop,
 		.target = target_uri(target),
+		.tls = pw_address_is_unix(target) ? NULL : config->tls,
+		.role = config->role,
+		.name = pw_strdup(config->name ? config->name : ""),
 		.refs = 1,
 	};
-	r = c->target ? pw_rpc_loop_run(loop, channel_attach, c) : -ENOMEM;
+	r = c->target && c->name ? pw_rpc_loop_run(c->loop, channel_attach, c) : -ENOMEM;
 	if (r < 0) {
-		free(c->target);
-		free(c);
+		channel_free_parts(c);
 		return pw_err_set(err, r, "channel to %s: %s", target, pw_err_text(r));
 	}
 	*ret = c;
@@ -135,8 +166,7 @@ void pw_channel_unref(struct pw_channel *c)
 		return;
 	pw_rpc_loop_remove(&c->object);
 	channel_drop_core(c);
-	free(c->target);
-	free(c);
+	channel_free_parts(c);
 }
 
 grpc_call *pw_channel_call(
@@ -145,8 +175,7 @@ grpc_call *pw_channel_call(
 	grpc_slice method = grpc_slice_from_copied_string(path);
 	grpc_call *call;
 
-	if (!c->core)
-		channel_make_core(c);
+	channel_prepare(c);
 	call = grpc_channel_create_call(
 		c->core, NULL, GRPC_PROPAGATE_DEFAULTS, c->loop->cq, method, NULL, deadline, NULL);
 	grpc_slice_unref(method);

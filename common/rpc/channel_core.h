@@ -3,7 +3,8 @@
 /*
  * The inside of a channel, for stream.c and unary.c. The gRPC channel below it is made when a call
  * needs one and thrown away when a call found nobody there: a new one resolves the name again and
- * has no back-off of its own, so that pw_backoff_ms alone decides when we knock.
+ * has no back-off of its own, so that pw_backoff_ms alone decides when we knock. New certificates
+ * make a new one too, for the next call; calls that run keep theirs.
  * Thread: the loop's.
  */
 #include "common/rpc/client.h"
@@ -14,6 +15,10 @@ struct pw_channel {
 	struct pw_rpc_object object;
 	struct pw_rpc_loop *loop; /* NULL after the loop has stopped */
 	char *target;
+	struct pw_tls *tls;   /* NULL for plain text */
+	uint64_t tls_version; /* of the certificates that core has */
+	enum pw_role role;
+	char *name;
 	grpc_channel *core;  /* NULL until the next call */
 	uint64_t generation; /* which core a call was made on */
 	uint32_t refs;

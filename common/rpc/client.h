@@ -17,8 +17,16 @@
 struct pw_channel;
 struct pw_stream;
 
-/* "unix:/path", "host:port". Connects lazily. Any thread, like pw_channel_free. */
-int pw_channel_new(struct pw_rpc_loop *loop, const char *target, struct pw_channel **ret,
+struct pw_channel_config {
+	struct pw_rpc_loop *loop;
+	const char *target; /* "unix:/path", "host:port"; copied, like name */
+	struct pw_tls *tls; /* for every target that is no unix socket; NULL = plain text */
+	enum pw_role role;  /* the server's certificate must be of this role … */
+	const char *name;   /* … and of this name, unless NULL or empty */
+};
+
+/* Connects lazily. Any thread, like pw_channel_free. */
+int pw_channel_new(const struct pw_channel_config *config, struct pw_channel **ret,
 	struct pw_err *err) PW_MUST_CHECK;
 void pw_channel_free(struct pw_channel *c); /* after its streams */
 

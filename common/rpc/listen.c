@@ -11,7 +11,7 @@
 
 #include "common/base/escape.h"
 #include "common/base/slice.h"
-#include "common/rpc/credentials.h"
+#include "common/rpc/security.h"
 
 /*
  * gRPC says only that binding failed (and logs why, in its own form). These helpers bind the same
@@ -112,18 +112,13 @@ static int why_not_tcp(const char *text)
 	return r;
 }
 
-static bool is_local(const char *address)
-{
-	return strncmp(address, "unix:", 5) == 0 || strncmp(address, "unix-abstract:", 14) == 0;
-}
-
 static int why_not(const char *address)
 {
 	int r = -EADDRINUSE; /* the only reason that we know of for an abstract name */
 
 	if (strncmp(address, "unix:", 5) == 0)
 		r = why_not_unix(address + 5);
-	else if (!is_local(address))
+	else if (!pw_address_is_unix(address))
 		r = why_not_tcp(address);
 	return r < 0 ? r : -EADDRNOTAVAIL;
 }
@@ -139,22 +134,30 @@ static int listen_failed(const char *address, int r, struct pw_err *err)
 	return pw_err_set(err, r, "cannot listen on %s: %s", text, pw_err_text(r));
 }
 
-static int listen_one(struct pw_server *s, const char *address, struct pw_err *err)
+static grpc_server_credentials *credentials_for(struct pw_server *s, size_t i, const char *address)
+{
+	if (!s->tls || pw_address_is_unix(address))
+		return pw_credentials_plain_server();
+	s->ports[i].tls = s->tls;
+	return pw_credentials_tls_server(&s->ports[i]);
+}
+
+static int listen_one(struct pw_server *s, size_t i, const char *address, struct pw_err *err)
 {
 	grpc_server_credentials *credentials;
 	char host[256], port[256];
 	int bound;
 
-	if (!is_local(address) && !split_host_port(address, host, port, sizeof(host)))
+	if (!pw_address_is_unix(address) && !split_host_port(address, host, port, sizeof(host)))
 		return listen_failed(address, -EINVAL, err);
 	if (strncmp(address, "unix:", 5) == 0 && unix_is_in_use(address + 5))
 		return listen_failed(address, -EADDRINUSE, err);
-	credentials = pw_credentials_server();
+	credentials = credentials_for(s, i, address);
 	bound = grpc_server_add_http2_port(s->core, address, credentials);
 	grpc_server_credentials_release(credentials);
 	if (bound == 0)
 		return listen_failed(address, why_not(address), err);
-	if (!is_local(address) && atomic_load(&s->port) == 0)
+	if (!pw_address_is_unix(address) && atomic_load(&s->port) == 0)
 		atomic_store(&s->port, (uint16_t)bound);
 	return 0;
 }
@@ -164,8 +167,11 @@ int pw_server_listen(
 {
 	if (count == 0)
 		return pw_err_set(err, -EINVAL, "no address to listen on");
+	s->ports = pw_alloc0(count, sizeof(*s->ports));
+	if (!s->ports)
+		return pw_err_set(err, -ENOMEM, "listener: out of memory");
 	for (size_t i = 0; i < count; i++) {
-		int r = listen_one(s, addresses[i], err);
+		int r = listen_one(s, i, addresses[i], err);
 
 		if (r < 0)
 			return r;

@@ -20,6 +20,7 @@ static void server_free(struct pw_server *s)
 	pw_rpc_timer_free(s->grace);
 	pw_arena_free(s->arena);
 	free(s->methods);
+	free(s->ports);
 	(void)pthread_cond_destroy(&s->ended);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -241,6 +242,7 @@ int pw_server_start(
 	if (!s)
 		return pw_err_set(err, -ENOMEM, "gRPC server");
 	wish.server = s;
+	s->tls = config->tls;
 	pw_accept_guard_arm();
 	r = pw_rpc_loop_run(config->loop, server_start_here, &wish);
 	if (r < 0)
@@ -292,6 +294,7 @@ void pw_server_stats(const struct pw_server *s, struct pw_server_stats *ret)
 		.messages_sent = server_read(&c->messages_sent),
 		.unimplemented = server_read(&c->unimplemented),
 		.refused_calls = server_read(&c->refused_calls),
+		.refused_roles = server_read(&c->refused_roles),
 		.malformed = server_read(&c->malformed),
 		.bytes_received = server_read(&c->bytes_received),
 		.bytes_sent = server_read(&c->bytes_sent),

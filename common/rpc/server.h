@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 #include "common/rpc/loop.h"
+#include "common/rpc/tls.h"
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 
@@ -40,6 +41,9 @@ struct pw_call;
 struct pw_method {
 	const ProtobufCServiceDescriptor *service;
 	const char *name; /* "Stream"; must exist in the service */
+	/* enum pw_role values, or-ed: whose certificate may call this; 0 = anybody's. Refused with
+	 * PERMISSION_DENIED before on_open. Unix sockets and plain text have no certificates. */
+	uint32_t roles;
 	/* Accepts the call: return 0, or a pw_rpc_status > 0 to refuse it with. May be NULL. */
 	int (*on_open)(struct pw_call *call, void *method_ctx);
 	/* msg is valid until return. Call pw_call_next (now or later) for the next one. */
@@ -67,7 +71,7 @@ struct pw_server_limits {
 
 struct pw_server_stats {
 	uint64_t calls_opened, calls_open, messages_received, messages_sent, unimplemented,
-		refused_calls, malformed, bytes_received, bytes_sent,
+		refused_calls, refused_roles, malformed, bytes_received, bytes_sent,
 		oversize; /* messages refused before unpacking: over message_bytes, broken framing
 			   */
 };
@@ -81,10 +85,10 @@ struct pw_server_config {
 	const struct pw_method *methods;
 	size_t method_count;
 	const struct pw_server_limits *limits; /* NULL = PW_SERVER_LIMITS_DEFAULT */
+	struct pw_tls *tls; /* for every address that is no unix socket; NULL = plain text */
 };
 
-/* Any thread. Listens on every address: "unix:/path", "127.0.0.1:7443", "[::1]:0". Plain text: see
- * security in docs/operations.md. */
+/* Any thread. Listens on every address: "unix:/path", "127.0.0.1:7443", "[::1]:0". */
 int pw_server_start(const struct pw_server_config *config, struct pw_server **ret,
 	struct pw_err *err) PW_MUST_CHECK;
 /* Bound port of the first TCP address, for tests with port 0; 0 if none. Any thread. */
@@ -100,6 +104,8 @@ void pw_call_set_ctx(struct pw_call *call, void *ctx);
 void *pw_call_ctx(const struct pw_call *call);
 void *pw_call_method_ctx(const struct pw_call *call); /* of the method's row in the table */
 const char *pw_call_peer(const struct pw_call *call); /* "unix:…", "ipv4:…" */
+/* False when the peer has a certificate and it is for another name. */
+bool pw_call_may_be(const struct pw_call *call, struct pw_slice name);
 /* Reads the next message (the first is read without asking). */
 void pw_call_next(struct pw_call *call);
 /* Encodes and queues. -EAGAIN when the queue is full (on_sent will be called), -ENOMEM, -EPIPE

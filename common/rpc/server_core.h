@@ -6,6 +6,7 @@
  * Thread: the loop's, except what is atomic or under `lock`.
  */
 #include "common/base/arena.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/loop_core.h"
 #include "common/rpc/server.h"
 #include <grpc/grpc.h>
@@ -39,7 +40,7 @@ struct pw_health {
 
 struct pw_server_counters {
 	_Atomic uint64_t calls_opened, calls_open, messages_received, messages_sent, unimplemented,
-		refused_calls, malformed, bytes_received, bytes_sent, oversize;
+		refused_calls, refused_roles, malformed, bytes_received, bytes_sent, oversize;
 };
 
 struct pw_server {
@@ -48,6 +49,8 @@ struct pw_server {
 	grpc_server *core;
 	struct pw_arena *arena; /* one message is unpacked and handled at a time */
 	struct pw_server_limits limits;
+	struct pw_tls *tls;
+	struct pw_tls_port *ports; /* one for each address */
 	struct pw_server_method *methods;
 	size_t method_count;
 	struct pw_accept *accepts;

@@ -86,7 +86,7 @@ def plain_text_needs_to_be_asked_for(options):
             "analyzer": ["--name", "a", "--listen", "127.0.0.1:0", "--policysync", "127.0.0.1:1"],
         }
         for name, arguments in rows.items():
-            refused(options, name, arguments, ["insecure"])
+            refused(options, name, arguments, ["insecure", "tls-cert"])
 
 
 def folders_that_cannot_be_used_are_named(options):

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
+import certs
 import spool
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -126,12 +127,19 @@ class Service:
 
 
 class Rig:
-    """policysync, analyzer and collector on unix sockets below one temporary folder."""
+    """policysync, analyzer and collector on unix sockets below one temporary folder; with tls=True on
+    loopback with certificates instead."""
 
-    def __init__(self, bin_dir, node="rig", runtime_socket=None, extra=None, form="json"):
+    def __init__(self, bin_dir, node="rig", runtime_socket=None, extra=None, form="json", tls=False):
         self.bin_dir = os.path.abspath(bin_dir)
         self.folder = tempfile.mkdtemp(prefix="podward-")
         self.node, self.runtime_socket = node, runtime_socket
+        self.identities = {"policysync": "policysync", "analyzer": "analyzer/analyzer-0",
+                           "collector": "collector/" + node}
+        self.certs = certs.Certs(os.path.join(self.folder, "certs")) if tls else None
+        self.rpc_ports = {n: free_port() for n in ("policysync", "analyzer")} if tls else {}
+        if tls:
+            self.certs.issue(*self.identities.values())
         self.extra, self.form = extra or {}, form
         self.policies = self.make_folder("policies")
         self.state = self.make_folder("state")
@@ -144,23 +152,27 @@ class Rig:
         os.mkdir(path, 0o700)
         return path
 
-    def socket(self, name):
+    def address(self, name):
+        """Where the service listens for the others."""
+        if self.certs:
+            return f"127.0.0.1:{self.rpc_ports[name]}"
         return "unix:" + os.path.join(self.folder, name + ".sock")
 
     def settings(self, name):
         metrics = ["--metrics-listen", f"127.0.0.1:{self.ports[name]}"]
+        trust = self.certs.flags(self.identities[name]) if self.certs else []
         if name == "policysync":
-            own = ["--listen", self.socket(name), "--state-dir", self.state, "--policies", self.policies,
-                   "--analyzers", "analyzer-0=" + self.socket("analyzer"), "--stdout", self.form]
+            own = ["--listen", self.address(name), "--state-dir", self.state, "--policies", self.policies,
+                   "--analyzers", "analyzer-0=" + self.address("analyzer"), "--stdout", self.form]
             if self.runtime_socket:
                 own += ["--runtime-socket", self.runtime_socket]
         elif name == "analyzer":
-            own = ["--name", "analyzer-0", "--listen", self.socket(name),
-                   "--policysync", self.socket("policysync")]
+            own = ["--name", "analyzer-0", "--listen", self.address(name),
+                   "--policysync", self.address("policysync")]
         else:
-            own = ["--node", self.node, "--policysync", self.socket("policysync"),
+            own = ["--node", self.node, "--policysync", self.address("policysync"),
                    "--state-dir", self.collector_state]
-        return own + metrics + ["--insecure"] + self.extra.get(name, [])
+        return own + metrics + trust + self.extra.get(name, [])
 
     def service(self, name):
         program = os.path.join(self.bin_dir, "podward-" + name)

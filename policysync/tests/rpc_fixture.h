@@ -129,7 +129,9 @@ static inline void peer_do_start(void *ctx)
 
 	if (!a->peer->service->channel)
 		assert_int_equal(
-			pw_channel_new(a->peer->service->client_loop, a->peer->service->address,
+			pw_channel_new(
+				&(struct pw_channel_config){.loop = a->peer->service->client_loop,
+					.target = a->peer->service->address},
 				&a->peer->service->channel, &err),
 			0);
 	assert_int_equal(pw_stream_start(a->peer->service->channel,

@@ -3,36 +3,41 @@
 
 #include "policysync/settings.h"
 
-static void only_unix_and_loopback_may_be_plain_text_and_only_when_asked_for(void **state)
+static void addresses_that_need_certificates_are_refused_without(void **state)
 {
+	static const struct pw_security plain = {.insecure = true}, unix_only = {.insecure = false},
+					certs = {.ca = "a", .cert = "c", .key = "k"},
+					half = {.key = "k"};
 	static const struct {
 		const char *listen;
-		bool insecure;
+		const struct pw_security *security;
 		size_t count;      /* 0 = refused */
 		const char *words; /* in the refusal */
 	} rows[] = {
-		{"unix:/run/x", true, 1, NULL},
-		{"127.0.0.1:7444", true, 1, NULL},
-		{"[::1]:7444", true, 1, NULL},
-		{"localhost:7444", true, 1, NULL},
-		{"unix:/run/x, 127.0.0.1:0", true, 2, NULL},
-		{"unix:/run/x", false, 0, "--insecure"},
-		{"127.0.0.1:7444", false, 0, "--insecure"},
-		{"0.0.0.0:7444", true, 0, "0.0.0.0:7444"},
-		{"[::]:7444", true, 0, "[::]:7444"},
-		{"10.0.0.1:7444", true, 0, "loopback"},
-		{"example.com:7444", true, 0, "mTLS"},
-		{"127.0.0.1:1,1.2.3.4:5", true, 0, "1.2.3.4:5"},
-		{"unix:relative", true, 0, "unix:relative"},
-		{"", true, 0, "no address"},
-		{",", true, 0, "no address"},
-		{"unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9", true, 0,
-			"too many"},
+		{"unix:/run/x", &plain, 1, NULL},
+		{"127.0.0.1:7444", &plain, 1, NULL},
+		{"[::1]:7444", &plain, 1, NULL},
+		{"localhost:7444", &plain, 1, NULL},
+		{"unix:/run/x, 127.0.0.1:0", &plain, 2, NULL},
+		{"unix:/run/x", &unix_only, 1, NULL},
+		{"0.0.0.0:7444,unix:/run/x", &certs, 2, NULL},
+		{"127.0.0.1:7444", &unix_only, 0, "--tls-cert"},
+		{"unix:/run/x", &half, 0, "belong together"},
+		{"0.0.0.0:7444", &plain, 0, "0.0.0.0:7444"},
+		{"[::]:7444", &plain, 0, "[::]:7444"},
+		{"10.0.0.1:7444", &plain, 0, "loopback"},
+		{"example.com:7444", &plain, 0, "--tls-ca"},
+		{"127.0.0.1:1,1.2.3.4:5", &plain, 0, "1.2.3.4:5"},
+		{"unix:relative", &plain, 0, "unix:relative"},
+		{"", &plain, 0, "no address"},
+		{",", &plain, 0, "no address"},
+		{"unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9", &plain,
+			0, "too many"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
-		struct settings s = {.listen = rows[i].listen, .insecure = rows[i].insecure};
+		struct settings s = {.listen = rows[i].listen, .security = *rows[i].security};
 		struct settings_addresses a;
 		struct pw_err err = PW_ERR_INIT;
 		int r = settings_addresses(&s, &a, &err);
@@ -58,7 +63,7 @@ static void the_table_is_filled_into_the_struct(void **state)
 		pw_config_load(&settings_spec, 12, (char **)(uintptr_t)argv, &s, &config, &err),
 		PW_CONFIG_RUN);
 	assert_string_equal(s.listen, "unix:/x");
-	assert_true(s.insecure);
+	assert_true(s.security.insecure);
 	assert_int_equal(s.stdout_form, SETTINGS_STDOUT_JSON);
 	assert_int_equal(s.spool_size, 2 << 20);
 	assert_int_equal(s.spool_age_ns, 3600 * PW_NS_PER_S);
@@ -72,7 +77,7 @@ static void the_table_is_filled_into_the_struct(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_unix_and_loopback_may_be_plain_text_and_only_when_asked_for),
+		cmocka_unit_test(addresses_that_need_certificates_are_refused_without),
 		cmocka_unit_test(the_table_is_filled_into_the_struct),
 	};
 

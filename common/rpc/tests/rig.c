@@ -259,6 +259,7 @@ void rig_start_server(struct rig *r, const struct pw_server_limits *limits)
 	const struct pw_method methods[] = {{
 		.service = &podward__v1__collect_service__descriptor,
 		.name = "Stream",
+		.roles = PW_ROLE_COLLECTOR,
 		.on_open = echo_on_open,
 		.on_message = echo_on_message,
 		.on_half_close = echo_on_half_close,
@@ -273,7 +274,8 @@ void rig_start_server(struct rig *r, const struct pw_server_limits *limits)
 					     .address_count = 2,
 					     .methods = methods,
 					     .method_count = 1,
-					     .limits = limits},
+					     .limits = limits,
+					     .tls = r->server_tls},
 		&r->server, &err);
 
 	if (result < 0)
@@ -288,7 +290,12 @@ void rig_stop_server(struct rig *r, uint32_t grace_ms)
 void rig_start_client(struct rig *r)
 {
 	assert_int_equal(pw_rpc_loop_start("client", &r->client_loop, NULL), 0);
-	assert_int_equal(pw_channel_new(r->client_loop, r->target, &r->channel, NULL), 0);
+	assert_int_equal(pw_channel_new(&(struct pw_channel_config){.loop = r->client_loop,
+						.target = r->target,
+						.tls = r->client_tls,
+						.role = PW_ROLE_ANALYZER},
+				 &r->channel, NULL),
+		0);
 }
 
 static void start_stream(void *ctx)
@@ -321,12 +328,19 @@ static void stop_stream(void *ctx)
 	pw_stream_stop(PW_TAKE(r->stream));
 }
 
-void rig_done(struct rig *r)
+void rig_stop_client(struct rig *r)
 {
 	if (r->client_loop)
 		rig_on_client(r, stop_stream, r);
 	pw_channel_free(PW_TAKE(r->channel));
 	pw_rpc_loop_stop(PW_TAKE(r->client_loop));
+	r->log_len = 0;
+	r->sent = r->received = r->last_seq = r->out_of_order = 0;
+}
+
+void rig_done(struct rig *r)
+{
+	rig_stop_client(r);
 	pw_server_stop(PW_TAKE(r->server), 0);
 	pw_rpc_loop_stop(PW_TAKE(r->server_loop));
 	pw_call_put(PW_TAKE(r->held));

@@ -20,6 +20,7 @@ struct rig {
 	struct pw_server *server;
 	struct pw_channel *channel;
 	struct pw_stream *stream;
+	struct pw_tls *server_tls, *client_tls; /* set before start; the test's */
 	char directory[64], address[128], target[128];
 
 	pthread_mutex_t lock;
@@ -52,6 +53,7 @@ void rig_start_server(struct rig *r, const struct pw_server_limits *limits);
 void rig_stop_server(struct rig *r, uint32_t grace_ms);
 void rig_start_client(struct rig *r);
 void rig_start_stream(struct rig *r);
+void rig_stop_client(struct rig *r); /* and forgets what it saw: another may start */
 void rig_done(struct rig *r);
 /* Waits until fn says true, under the lock; fails the test after 60 s. */
 void rig_wait(struct rig *r, bool (*fn)(struct rig *r, uint64_t n), uint64_t n);

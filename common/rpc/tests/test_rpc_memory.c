@@ -90,7 +90,9 @@ static int start_and_stop_a_stream(void *ctx)
 	struct here h = {.loop = ctx};
 	int r;
 
-	r = pw_channel_new(h.loop, "unix:/nowhere/at/all", &h.channel, NULL);
+	r = pw_channel_new(
+		&(struct pw_channel_config){.loop = h.loop, .target = "unix:/nowhere/at/all"},
+		&h.channel, NULL);
 	if (r < 0)
 		return r;
 	r = pw_rpc_loop_call(h.loop, start_and_stop_a_stream_here, &h);

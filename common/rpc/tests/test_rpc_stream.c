@@ -233,7 +233,10 @@ static void bad_targets_are_refused(void **state)
 	for (size_t i = 0; i < PW_COUNT(targets); i++) {
 		struct pw_err err = PW_ERR_INIT;
 
-		assert_int_equal(pw_channel_new(loop, targets[i], &channel, &err), -EINVAL);
+		assert_int_equal(pw_channel_new(&(struct pw_channel_config){.loop = loop,
+							.target = targets[i]},
+					 &channel, &err),
+			-EINVAL);
 		assert_non_null(strstr(err.msg, "neither host:port nor unix:/path"));
 		assert_null(channel);
 	}
