@@ -3,6 +3,7 @@
 
 #include "collector/cgtree.h"
 #include "collector/metrics.h"
+#include "collector/privileges.h"
 #include "collector/probe.h"
 #include "collector/record.h"
 #include "collector/replay.h"
@@ -287,13 +288,17 @@ static int run(struct state *st, struct pw_err *err)
 	pw_buf_init(&st->out, OUT_BYTES);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGXFSZ, &ignore, NULL); /* a write past the limit just fails */
-	r = build(st, err);
+	r = privileges_drop(st->settings.replay == NULL, err);
+	if (r == 0)
+		r = build(st, err);
 	if (r == 0)
 		r = pw_loop_on_signal(st->loop, SIGTERM, work_on_signal, st);
 	if (r == 0)
 		r = pw_loop_on_signal(st->loop, SIGINT, work_on_signal, st);
 	if (r == 0)
 		r = work_start(st, err);
+	if (r == 0)
+		r = privileges_sandbox((enum privileges_sandbox)st->settings.sandbox, err);
 	if (r == 0) {
 		log_start(st);
 		r = pw_loop_run(st->loop, err);
@@ -304,6 +309,13 @@ static int run(struct state *st, struct pw_err *err)
 	}
 	tear_down(st);
 	return r;
+}
+
+static int probe_only(const struct state *st, struct pw_err *err)
+{
+	int r = privileges_drop(true, err);
+
+	return r < 0 ? r : survey_run((enum print_form)st->settings.probe, err);
 }
 
 int collector_main(int argc, char **argv)
@@ -317,8 +329,7 @@ int collector_main(int argc, char **argv)
 	if (r == PW_CONFIG_RUN) {
 		pw_log_setup((enum pw_log_level)st->settings.log_level,
 			(enum pw_log_format)st->settings.log_format, settings_spec.program);
-		r = st->settings.probe ? survey_run((enum print_form)st->settings.probe, &err)
-				       : run(st, &err);
+		r = st->settings.probe ? probe_only(st, &err) : run(st, &err);
 	} else if (r == PW_CONFIG_EXIT) {
 		r = 0;
 	}

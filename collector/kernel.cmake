@@ -16,4 +16,7 @@ foreach(test IN ITEMS load exec file net scope loss)
 endforeach()
 
 pw_test(test_kernel_probe LABEL kernel SOURCES tests/test_kernel_probe.c LINK collector_core)
-set_tests_properties(test_kernel_probe PROPERTIES RESOURCE_LOCK bpf)
+pw_test(test_kernel_privileges LABEL kernel
+	SOURCES tests/test_kernel_privileges.c tests/program.c LINK collector_core)
+add_dependencies(test_kernel_privileges podward-collector)
+set_tests_properties(test_kernel_probe test_kernel_privileges PROPERTIES RESOURCE_LOCK bpf)

@@ -55,6 +55,9 @@ static const struct pw_setting table[] = {
 		"Known behaviours that are remembered at most"},
 	{"stop-grace", PW_SETTING_DURATION, S(stop_grace_ns), "3s", 0, 300 * SECOND, NULL,
 		"DURATION", "How long the end waits for the analyzer to take what is left"},
+	{"sandbox", PW_SETTING_CHOICE, S(sandbox), "on", 0, 0, "on|log|off", "MODE",
+		"What a system call that the collector does not need does once it runs: ends it "
+		"(on) or is written to the kernel's log (log)"},
 	{"log-level", PW_SETTING_CHOICE, S(log_level), "info", 0, 0, "error|warn|info|debug",
 		"LEVEL", "Least important level that is logged"},
 	{"log-format", PW_SETTING_CHOICE, S(log_format), "logfmt", 0, 0, "logfmt|json", "FORMAT",

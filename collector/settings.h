@@ -27,7 +27,8 @@ struct settings {
 	uint64_t processes;
 	uint64_t behaviours;
 	uint64_t stop_grace_ns;
-	uint64_t probe; /* enum print_form */
+	uint64_t probe;   /* enum print_form */
+	uint64_t sandbox; /* enum privileges_sandbox */
 	uint64_t log_level;
 	uint64_t log_format;
 };

@@ -49,7 +49,8 @@ def kernel_tests(build):
 
 
 def script_for(tests):
-    lines = ["echo '::begin probe'; timeout 300 ./podward-collector --probe=json; echo \"::end probe $?\""]
+    lines = ["export PODWARD_COLLECTOR=/job.d/podward-collector",
+             "echo '::begin probe'; timeout 300 ./podward-collector --probe=json; echo \"::end probe $?\""]
     lines += [f"echo '::begin {name}'; timeout {limit * SLOWER} ./{name}; echo \"::end {name} $?\""
               for name, _, limit in tests]
     return "\n".join(lines) + "\n"
