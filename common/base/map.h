@@ -5,6 +5,7 @@
  * element is then not in the map: map_has_added tells). Thread: the map owner's. No ceiling of its
  * own: callers count.
  */
+#include "common/base/alloc.h"
 #include "common/base/hash.h"
 
 #define HASH_NONFATAL_OOM 1

@@ -375,7 +375,8 @@ def real_token(folder):
     call = SERVER.requests.post
     base = "/api/v1/namespaces/podward"
     call(f"{base}/serviceaccounts", {"metadata": {"name": "mirror"}})
-    SERVER.kubectl("create", "clusterrolebinding", "mirror", "--clusterrole=view", "--serviceaccount=podward:mirror")
+    SERVER.kubectl("create", "clusterrole", "mirror", "--verb=get,list,watch", "--resource=configmaps")
+    SERVER.kubectl("create", "clusterrolebinding", "mirror", "--clusterrole=mirror", "--serviceaccount=podward:mirror")
 
     def token(secret):
         made = call(f"{base}/secrets", {"metadata": {"name": secret}})

@@ -97,7 +97,7 @@ class Requests:
         self.connection = None
 
     def call(self, method, path, body=None, content="application/json"):
-        data = json.dumps(body).encode() if body is not None else None
+        data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
         for last in (False, True):
             try:
                 self.connection = self.connection or self.make()
