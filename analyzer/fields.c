@@ -1,69 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/fields.h"
 
+#include "analyzer/field_get.h"
+#include "common/base/num.h"
+
 #include <errno.h>
 #include <stdio.h>
-
-/* System calls by the event kind that reports them; kind 0 = known name, not captured yet. */
-static const struct {
-	const char *name;
-	uint8_t kind;
-} event_names[] = {
-	{"execve", PW_EVENT_EXEC},
-	{"execveat", PW_EVENT_EXEC},
-	{"openat", PW_EVENT_OPEN},
-	{"open", PW_EVENT_OPEN},
-	{"openat2", PW_EVENT_OPEN},
-	{"creat", PW_EVENT_OPEN},
-	{"connect", PW_EVENT_CONNECT},
-	{"procexit", PW_EVENT_EXIT},
-	{"exit", PW_EVENT_EXIT},
-	{"exit_group", PW_EVENT_EXIT},
-	{"accept", 0},
-	{"accept4", 0},
-	{"bind", 0},
-	{"bpf", 0},
-	{"chmod", 0},
-	{"chroot", 0},
-	{"clone", 0},
-	{"clone3", 0},
-	{"dup", 0},
-	{"dup2", 0},
-	{"dup3", 0},
-	{"fchmod", 0},
-	{"fchmodat", 0},
-	{"finit_module", 0},
-	{"fork", 0},
-	{"init_module", 0},
-	{"kill", 0},
-	{"link", 0},
-	{"linkat", 0},
-	{"listen", 0},
-	{"mkdir", 0},
-	{"mkdirat", 0},
-	{"mount", 0},
-	{"ptrace", 0},
-	{"recvfrom", 0},
-	{"recvmsg", 0},
-	{"rename", 0},
-	{"renameat", 0},
-	{"renameat2", 0},
-	{"rmdir", 0},
-	{"sendmsg", 0},
-	{"sendto", 0},
-	{"setgid", 0},
-	{"setns", 0},
-	{"setuid", 0},
-	{"socket", 0},
-	{"symlink", 0},
-	{"symlinkat", 0},
-	{"umount", 0},
-	{"unlink", 0},
-	{"unlinkat", 0},
-	{"unshare", 0},
-	{"userfaultfd", 0},
-	{"vfork", 0},
-};
 
 int field_ctx_new(struct field_ctx **ret)
 {
@@ -83,10 +25,7 @@ void field_ctx_free(struct field_ctx *c)
 void field_ctx_begin(struct field_ctx *c, const struct pw_event *event)
 {
 	c->event = event;
-	c->args.built = false;
-	c->cmdline.built = false;
-	c->pcmdline.built = false;
-	c->fd_name.built = false;
+	c->used = 0;
 }
 
 const struct field_spec *field_find(struct pw_slice name)
@@ -97,18 +36,54 @@ const struct field_spec *field_find(struct pw_slice name)
 	return NULL;
 }
 
-bool field_print(const struct field_spec *f, int32_t index, struct field_ctx *c, char out[24],
-	struct pw_slice *ret)
+static const char *index_fault(
+	const struct field_spec *f, struct pw_slice arg, struct field_ref *ret)
+{
+	uint64_t index;
+
+	switch (f->arg) {
+	case FIELD_KEY:
+		ret->key = arg;
+		return arg.ptr ? NULL : "takes a name in [ ]";
+	case FIELD_ANCESTOR:
+		if (!arg.ptr)
+			return NULL;
+		if (pw_num_u64(arg, FIELD_INDEX_LIMIT, &index) < 0)
+			return "takes a number from 0 to 64 in [ ]";
+		ret->index = (int32_t)index;
+		return NULL;
+	default:
+		return arg.ptr ? "takes no [argument]" : NULL;
+	}
+}
+
+int field_ref_make(
+	struct pw_slice name, struct pw_slice arg, struct field_ref *ret, const char **ret_fault)
+{
+	struct field_ref made = {.spec = field_find(name), .index = -1};
+	const char *fault = "is unknown";
+
+	if (made.spec && !made.spec->get)
+		fault = made.spec->help;
+	else if (made.spec)
+		fault = index_fault(made.spec, arg, &made);
+	if (fault) {
+		*ret_fault = fault;
+		return -EINVAL;
+	}
+	*ret = made;
+	return 0;
+}
+
+bool field_print(const struct field_ref *r, struct field_ctx *c, char out[24], struct pw_slice *ret)
 {
 	struct field_value v = {.text = {NULL, 0}};
 
-	if (!f->get(c, index, &v))
+	if (!r->spec->get(c, r, &v))
 		return false;
-	if (f->type == FIELD_TEXT) {
+	if (r->spec->type == FIELD_TEXT || r->spec->type == FIELD_IP)
 		*ret = v.text;
-		return true;
-	}
-	if (f->type == FIELD_BOOL)
+	else if (r->spec->type == FIELD_BOOL)
 		*ret = pw_slice_str(v.number ? "true" : "false");
 	else
 		*ret = pw_slice_of(out, (size_t)snprintf(out, 24, "%lld", (long long)v.number));
@@ -120,25 +95,6 @@ const struct pw_process *field_ancestor(const struct pw_process *p, uint32_t n)
 	while (p && n-- > 0)
 		p = p->parent;
 	return p;
-}
-
-int field_event_mask(struct pw_slice name, uint64_t *ret_mask)
-{
-	for (size_t i = 0; i < PW_COUNT(event_names); i++) {
-		if (!pw_slice_eq_str(name, event_names[i].name))
-			continue;
-		*ret_mask = event_names[i].kind ? 1ull << event_names[i].kind : 0;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-const char *field_event_name(uint8_t kind)
-{
-	for (size_t i = 0; i < PW_COUNT(event_names); i++)
-		if (event_names[i].kind == kind)
-			return event_names[i].name;
-	return "unknown";
 }
 
 const char *field_result_name(int32_t ret)
@@ -156,4 +112,51 @@ bool field_is_done(const struct pw_event *e)
 {
 	return e->ret >= 0 || e->kind == PW_EVENT_EXIT ||
 	       (e->kind == PW_EVENT_CONNECT && e->ret == -EINPROGRESS);
+}
+
+/* ---- shared by the getters ---- */
+struct field_build field_build(struct field_ctx *c)
+{
+	return (struct field_build){c, c->used};
+}
+
+void field_add(struct field_build *b, struct pw_slice s)
+{
+	size_t room = sizeof(b->c->scratch) - b->c->used;
+	size_t left = FIELD_TEXT_BYTES - (b->c->used - b->from);
+
+	if (room > left)
+		room = left;
+	if (s.len > room)
+		s.len = room;
+	if (s.len > 0)
+		memcpy(b->c->scratch + b->c->used, s.ptr, s.len);
+	b->c->used += s.len;
+}
+
+struct pw_slice field_built(const struct field_build *b)
+{
+	return pw_slice_of(b->c->scratch + b->from, b->c->used - b->from);
+}
+
+struct pw_slice field_base_name(struct pw_slice path)
+{
+	ptrdiff_t slash = pw_slice_rfind_byte(path, '/');
+
+	return slash < 0 ? path : pw_slice_sub(path, (size_t)slash + 1, path.len);
+}
+
+struct pw_slice field_process_name(const struct pw_process *p)
+{
+	return p->comm.len > 0 ? p->comm : field_base_name(p->exe);
+}
+
+struct pw_slice field_decimal(struct field_ctx *c, int64_t n)
+{
+	struct field_build b = field_build(c);
+	char text[24];
+
+	field_add(
+		&b, pw_slice_of(text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)n)));
+	return field_built(&b);
 }

@@ -1,455 +1,323 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/fields.h"
+#include "analyzer/field_get.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <sys/socket.h>
+#define K(x)    (1ull << PW_EVENT_##x)
+#define ALL     FIELD_ALL_KINDS
+#define OPENS   (K(OPEN) | K(OPEN_BY_HANDLE))
+#define FILES   (OPENS | K(STDIO))
+#define SOCKETS (K(CONNECT) | K(BIND) | K(LISTEN) | K(ACCEPT) | K(SEND))
+#define FDS     (FILES | SOCKETS)
+#define TYPED   (FDS | K(SOCKET))
+#define TARGETS (K(PTRACE) | K(PROCESS_VM) | K(SETNS) | K(KILL))
+#define PATHS                                                                                    \
+	(OPENS | K(REMOVE) | K(RENAME) | K(LINK) | K(SYMLINK) | K(MKDIR) | K(MKNOD) | K(CHMOD) | \
+		K(CHOWN) | K(SETXATTR) | K(TRUNCATE) | K(UTIMES) | K(CHDIR) | K(CHROOT) |        \
+		K(MOUNT) | K(UMOUNT) | K(PIVOT_ROOT) | K(MODULE) | K(MEMORY_EXEC) | K(EXEC))
+#define NAMES (PATHS | K(MEMFD) | K(PRCTL) | K(HOSTNAME))
 
-static bool put_text(struct field_value *ret, struct pw_slice s)
-{
-	ret->text = s;
-	return s.len > 0;
-}
-
-static bool put_number(struct field_value *ret, int64_t n)
-{
-	ret->number = n;
-	return true;
-}
-
-static struct pw_slice base_name(struct pw_slice path)
-{
-	ptrdiff_t slash = pw_slice_rfind_byte(path, '/');
-
-	return slash < 0 ? path : pw_slice_sub(path, (size_t)slash + 1, path.len);
-}
-
-static struct pw_slice first_arg(struct pw_slice args)
-{
-	struct pw_slice rest = args, first = {NULL, 0};
-
-	(void)pw_slice_cut(&rest, 0, &first);
-	return first;
-}
-
-static void text_add(struct field_text *t, struct pw_slice s)
-{
-	size_t room = sizeof(t->bytes) - t->len;
-	size_t len = s.len < room ? s.len : room;
-
-	if (len > 0)
-		memcpy(t->bytes + t->len, s.ptr, len);
-	t->len += len;
-}
-
-/* Arguments behind argv[0], blanks between; lead goes in front. */
-static void build_args(struct field_text *t, struct pw_slice lead, struct pw_slice args)
-{
-	struct pw_slice rest = args, arg;
-	bool first = true;
-
-	t->built = true;
-	t->len = 0;
-	text_add(t, lead);
-	while (rest.len > 0 && pw_slice_cut(&rest, 0, &arg)) {
-		if (!first && t->len > 0)
-			text_add(t, PW_SLICE_LIT(" "));
-		if (!first)
-			text_add(t, arg);
-		first = false;
+#define F(name, type, scope, arg, get, kinds, help)                              \
+	{                                                                        \
+		name, FIELD_##type, FIELD_##scope, FIELD_##arg, get, kinds, help \
 	}
-}
-
-static struct pw_slice name_of(const struct pw_process *p)
-{
-	return p->comm.len > 0 ? p->comm : base_name(p->exe);
-}
-
-/* ---- evt ---- */
-static bool get_evt_type(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_text(ret, pw_slice_str(field_event_name(c->event->kind)));
-}
-
-static bool get_evt_rawres(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_number(ret, c->event->ret);
-}
-
-static bool get_evt_res(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_text(ret, pw_slice_str(field_result_name(c->event->ret)));
-}
-
-static bool get_open_bit(struct field_ctx *c, uint32_t bits, struct field_value *ret)
-{
-	if (c->event->kind != PW_EVENT_OPEN)
-		return false;
-	return put_number(ret, (c->event->aux & bits) != 0);
-}
-
-static bool get_is_open_read(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return get_open_bit(c, PODWARD__V1__FILE_ACCESS__FILE_ACCESS_READ, ret);
-}
-
-static bool get_is_open_write(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return get_open_bit(c,
-		PODWARD__V1__FILE_ACCESS__FILE_ACCESS_WRITE |
-			PODWARD__V1__FILE_ACCESS__FILE_ACCESS_TRUNCATE,
-		ret);
-}
-
-static bool get_outcome(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_text(ret, pw_slice_str(field_is_done(c->event) ? "done" : "refused"));
-}
-
-/* ---- proc ---- */
-static bool get_name(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_text(ret, name_of(c->event->process));
-}
-
-static bool get_exe(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	struct pw_slice first = first_arg(c->event->process->args);
-
-	(void)index;
-	return put_text(ret, first.len > 0 ? first : c->event->process->exe);
-}
-
-static bool get_exepath(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_text(ret, c->event->process->exe);
-}
-
-static bool get_args(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	if (!c->args.built)
-		build_args(&c->args, (struct pw_slice){NULL, 0}, c->event->process->args);
-	(void)put_text(ret, pw_slice_of(c->args.bytes, c->args.len));
-	return true; /* no arguments is a known, empty value */
-}
-
-static bool get_cmdline(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_process *p = c->event->process;
-
-	(void)index;
-	if (!c->cmdline.built)
-		build_args(&c->cmdline, name_of(p), p->args);
-	return put_text(ret, pw_slice_of(c->cmdline.bytes, c->cmdline.len));
-}
-
-static bool get_pcmdline(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_process *p = c->event->process->parent;
-
-	(void)index;
-	if (!p)
-		return false;
-	if (!c->pcmdline.built)
-		build_args(&c->pcmdline, name_of(p), p->args);
-	return put_text(ret, pw_slice_of(c->pcmdline.bytes, c->pcmdline.len));
-}
-
-static bool get_pexepath(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_process *p = c->event->process->parent;
-
-	(void)index;
-	return p && put_text(ret, p->exe);
-}
-
-static bool get_aname(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_process *p =
-		field_ancestor(c->event->process, index < 0 ? 1 : (uint32_t)index);
-
-	return p && put_text(ret, name_of(p));
-}
-
-static bool get_pname(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return get_aname(c, 1, ret);
-}
-
-static bool get_cwd(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_text(ret, c->event->process->cwd);
-}
-
-static bool get_pid(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_number(ret, c->event->process->def.pid);
-}
-
-static bool get_ppid(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_process *p = c->event->process->parent;
-
-	(void)index;
-	return p && put_number(ret, p->def.pid);
-}
-
-static bool get_tty(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_number(ret, c->event->process->def.tty);
-}
-
-static bool get_upper_layer(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_number(ret, (c->event->process->def.flags &
-				       PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_UPPER_LAYER) != 0);
-}
-
-static bool get_memfd(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_number(ret, (c->event->process->def.flags &
-				       PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_MEMFD) != 0);
-}
-
-static bool get_uid(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return put_number(ret, c->event->process->def.uid);
-}
-
-/* ---- fd ---- */
-static bool is_inet(const struct pw_event *e)
-{
-	uint8_t family = PW_CONNECT_FAMILY(e->aux);
-
-	return e->kind == PW_EVENT_CONNECT && (family == AF_INET || family == AF_INET6);
-}
-
-static bool has_fd(const struct pw_event *e)
-{
-	return e->kind == PW_EVENT_OPEN || e->kind == PW_EVENT_CONNECT;
-}
-
-static bool get_fd_name(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_event *e = c->event;
-	char port[8];
-
-	(void)index;
-	if (!has_fd(e))
-		return false;
-	if (!is_inet(e))
-		return put_text(ret, e->object);
-	if (!c->fd_name.built) {
-		int len = snprintf(port, sizeof(port), ":%u", PW_CONNECT_PORT(e->aux));
-
-		c->fd_name.built = true;
-		c->fd_name.len = 0;
-		text_add(&c->fd_name, e->object);
-		text_add(&c->fd_name, pw_slice_of(port, (size_t)len));
-	}
-	return put_text(ret, pw_slice_of(c->fd_name.bytes, c->fd_name.len));
-}
-
-static bool is_path(const struct pw_event *e)
-{
-	return e->kind == PW_EVENT_OPEN && e->object.len > 0;
-}
-
-static bool get_fd_directory(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	ptrdiff_t slash = pw_slice_rfind_byte(c->event->object, '/');
-
-	(void)index;
-	if (!is_path(c->event) || slash < 0)
-		return false;
-	return put_text(ret,
-		slash == 0 ? PW_SLICE_LIT("/") : pw_slice_sub(c->event->object, 0, (size_t)slash));
-}
-
-static bool get_fd_filename(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return is_path(c->event) && put_text(ret, base_name(c->event->object));
-}
-
-static bool get_fd_typechar(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_event *e = c->event;
-	uint8_t family = PW_CONNECT_FAMILY(e->aux);
-	bool directory = (e->aux & PODWARD__V1__FILE_ACCESS__FILE_ACCESS_DIRECTORY) != 0;
-
-	(void)index;
-	if (e->kind == PW_EVENT_OPEN)
-		return put_text(ret, directory ? PW_SLICE_LIT("d") : PW_SLICE_LIT("f"));
-	if (e->kind != PW_EVENT_CONNECT)
-		return false;
-	if (family == AF_UNIX)
-		return put_text(ret, PW_SLICE_LIT("u"));
-	return is_inet(e) &&
-	       put_text(ret, family == AF_INET ? PW_SLICE_LIT("4") : PW_SLICE_LIT("6"));
-}
-
-static bool get_fd_ip(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return is_inet(c->event) && put_text(ret, c->event->object);
-}
-
-static bool get_fd_port(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	(void)index;
-	return is_inet(c->event) && put_number(ret, PW_CONNECT_PORT(c->event->aux));
-}
-
-static bool get_fd_l4proto(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	uint8_t proto = PW_CONNECT_PROTO(c->event->aux);
-
-	(void)index;
-	if (!is_inet(c->event))
-		return false;
-	if (proto == IPPROTO_TCP)
-		return put_text(ret, PW_SLICE_LIT("tcp"));
-	return proto == IPPROTO_UDP && put_text(ret, PW_SLICE_LIT("udp"));
-}
-
-/* ---- container, k8s ---- */
-static const struct pw_container_def *container_of(const struct field_ctx *c)
-{
-	const struct pw_container *k = c->event->process->container;
-
-	return k ? &k->def : NULL;
-}
-
-static bool get_container_id(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_container_def *d = container_of(c);
-
-	(void)index;
-	return put_text(ret, d ? d->id : PW_SLICE_LIT("host"));
-}
-
-static bool get_container_name(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_container_def *d = container_of(c);
-
-	(void)index;
-	return d && put_text(ret, d->name);
-}
-
-static bool get_container_image(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_container_def *d = container_of(c);
-
-	(void)index;
-	return d && put_text(ret, d->image);
-}
-
-/* The reference without digest and tag; a colon before the last slash belongs to the registry's
- * port. */
-static bool get_container_repository(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_container_def *d = container_of(c);
-	struct pw_slice s;
-	ptrdiff_t at, colon, slash;
-
-	(void)index;
-	if (!d)
-		return false;
-	s = d->image;
-	at = pw_slice_find_byte(s, '@');
-	if (at >= 0)
-		s.len = (size_t)at;
-	colon = pw_slice_rfind_byte(s, ':');
-	slash = pw_slice_rfind_byte(s, '/');
-	if (colon > slash)
-		s.len = (size_t)colon;
-	return put_text(ret, s);
-}
-
-static bool get_namespace(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_container_def *d = container_of(c);
-	struct pw_slice rest, name;
-
-	(void)index;
-	if (!d || d->pod_uid.len == 0)
-		return false;
-	rest = d->pod_group;
-	return pw_slice_cut(&rest, '/', &name) && put_text(ret, name);
-}
-
-static bool get_pod_name(struct field_ctx *c, int32_t index, struct field_value *ret)
-{
-	const struct pw_container_def *d = container_of(c);
-
-	(void)index;
-	return d && put_text(ret, d->pod_name);
-}
-
-#define F(name, type, scope, get, help)                                           \
-	{                                                                         \
-		name, FIELD_##type, FIELD_##scope, FIELD_NO_ARG, get, false, help \
+/* Known to users of other engines, refused by name with the reason. */
+#define NOT(name, reason)                                                    \
+	{                                                                    \
+		name, FIELD_TEXT, FIELD_EVENT, FIELD_NO_ARG, NULL, 0, reason \
 	}
 
 const struct field_spec field_table[] = {
-	{"evt.type", FIELD_TEXT, FIELD_EVENT, FIELD_NO_ARG, get_evt_type, true,
-		"name of the system call"},
-	F("evt.rawres", INT, EVENT, get_evt_rawres, "result of the system call as a number"),
-	F("evt.res", TEXT, EVENT, get_evt_res, "SUCCESS or the name of the error"),
-	F("evt.is_open_read", BOOL, EVENT, get_is_open_read, "opened for reading"),
-	F("evt.is_open_write", BOOL, EVENT, get_is_open_write, "opened for writing or truncated"),
-	F("outcome", TEXT, EVENT, get_outcome, "done, or refused by the kernel"),
-	F("proc.name", TEXT, PROCESS, get_name, "command name, at most 15 bytes"),
-	F("proc.exe", TEXT, PROCESS, get_exe, "first argument, as given by the caller"),
-	F("proc.exepath", TEXT, PROCESS, get_exepath, "path of the executable, resolved"),
-	F("proc.cmdline", TEXT, PROCESS, get_cmdline, "command name and arguments"),
-	F("proc.args", TEXT, PROCESS, get_args, "arguments without the first"),
-	F("proc.pname", TEXT, PROCESS, get_pname, "command name of the parent"),
-	F("proc.pexepath", TEXT, PROCESS, get_pexepath, "path of the parent's executable"),
-	F("proc.pcmdline", TEXT, PROCESS, get_pcmdline, "command line of the parent"),
-	{"proc.aname", FIELD_TEXT, FIELD_PROCESS, FIELD_ANCESTOR, get_aname, false,
-		"command name of ancestor [n], or of any ancestor"},
-	F("proc.cwd", TEXT, PROCESS, get_cwd, "working directory"),
-	F("proc.pid", INT, PROCESS, get_pid, "process id on the host"),
-	F("proc.ppid", INT, PROCESS, get_ppid, "process id of the parent on the host"),
-	F("proc.tty", INT, PROCESS, get_tty, "terminal device number, 0 = none"),
-	F("proc.is_exe_upper_layer", BOOL, PROCESS, get_upper_layer,
+	F("evt.type", TEXT, EVENT, NO_ARG, get_evt_type, ALL, "name of the system call"),
+	F("evt.rawres", INT, EVENT, NO_ARG, get_evt_rawres, ALL,
+		"result of the system call as a number"),
+	F("evt.res", TEXT, EVENT, NO_ARG, get_evt_res, ALL, "SUCCESS or the name of the error"),
+	F("evt.failed", BOOL, EVENT, NO_ARG, get_evt_failed, ALL, "the kernel refused the call"),
+	F("evt.dir", TEXT, EVENT, NO_ARG, get_evt_dir, ALL,
+		"always <: events are told when the call ends"),
+	F("evt.num", INT, EVENT, NO_ARG, get_evt_num, ALL,
+		"always 1; 0 makes a condition that is never true"),
+	F("evt.source", TEXT, EVENT, NO_ARG, get_evt_source, ALL, "always syscall"),
+	F("evt.count", INT, EVENT, NO_ARG, get_evt_count, ALL,
+		"how many equal events this one stands for"),
+	F("evt.time", TEXT, EVENT, NO_ARG, get_evt_time, ALL, "time of the event, RFC 3339"),
+	F("evt.is_open_read", BOOL, EVENT, NO_ARG, get_is_open_read, OPENS, "opened for reading"),
+	F("evt.is_open_write", BOOL, EVENT, NO_ARG, get_is_open_write, OPENS,
+		"opened for writing or truncated"),
+	F("evt.is_open_create", BOOL, EVENT, NO_ARG, get_is_open_create, OPENS,
+		"opened with O_CREAT"),
+	F("outcome", TEXT, EVENT, NO_ARG, get_outcome, ALL, "done, or refused by the kernel"),
+	F("evt.is_io_uring", BOOL, EVENT, NO_ARG, get_io_uring, ALL, "came through an io_uring"),
+	F("evt.is_compat", BOOL, EVENT, NO_ARG, get_compat, ALL, "32-bit or x32 system call"),
+	F("evt.arg.path", TEXT, EVENT, NO_ARG, get_arg_path, PATHS, "path of the file acted on"),
+	F("evt.arg.filename", TEXT, EVENT, NO_ARG, get_arg_path, PATHS,
+		"path of the file acted on"),
+	F("evt.arg.linkpath", TEXT, EVENT, NO_ARG, get_arg_path, K(SYMLINK),
+		"path of the new symbolic link"),
+	F("evt.arg.target", TEXT, EVENT, NO_ARG, get_arg_target, K(SYMLINK),
+		"text that the symbolic link points to, as given"),
+	F("evt.arg.oldpath", TEXT, EVENT, NO_ARG, get_arg_oldpath, K(RENAME) | K(LINK),
+		"existing path"),
+	F("evt.arg.newpath", TEXT, EVENT, NO_ARG, get_arg_newpath, K(RENAME) | K(LINK), "new path"),
+	F("evt.arg.name", TEXT, EVENT, NO_ARG, get_arg_name, NAMES,
+		"path or name that the call was given"),
+	F("evt.arg.mode", TEXT, EVENT, NO_ARG, get_arg_mode, K(CHMOD) | K(MKDIR) | K(MKNOD),
+		"mode bits: S_ISUID, S_IXGRP …"),
+	F("evt.arg.flags", TEXT, EVENT, NO_ARG, get_arg_flags,
+		K(OPEN) | K(UNSHARE) | K(CLONE_NS) | K(SETNS) | K(MOUNT),
+		"flags by name: O_CREAT, CLONE_NEWUSER, MS_BIND …"),
+	F("evt.arg.nstype", TEXT, EVENT, NO_ARG, get_arg_flags, K(SETNS),
+		"kind of namespace: CLONE_NEWNS …"),
+	F("evt.arg.uid", TEXT, EVENT, NO_ARG, get_arg_uid, K(SETID) | K(CHOWN), "new user id"),
+	F("evt.arg.request", TEXT, EVENT, NO_ARG, get_arg_request, K(PTRACE),
+		"request by name: PTRACE_ATTACH …"),
+	F("evt.arg.cmd", TEXT, EVENT, NO_ARG, get_arg_cmd, K(BPF),
+		"command by name: BPF_PROG_LOAD …"),
+	F("evt.arg.domain", TEXT, EVENT, NO_ARG, get_arg_domain, K(SOCKET),
+		"address family by name: AF_PACKET …"),
+	F("evt.arg.option", INT, EVENT, NO_ARG, get_arg_option,
+		K(PRCTL) | K(KEYCTL) | K(PROCESS_VM) | K(IO_URING) | K(MODULE) | K(REMOVE) |
+			K(MEMORY_EXEC),
+		"first number of the call"),
+	F("evt.arg.number", INT, EVENT, NO_ARG, get_arg_number, ALL, "second number of the event"),
+	F("evt.arg.signal", INT, EVENT, NO_ARG, get_arg_signal, K(KILL), "signal"),
+	F("evt.arg.dev", TEXT, EVENT, NO_ARG, get_arg_dev, K(MOUNT), "source of the mount"),
+	F("evt.arg.dir", TEXT, EVENT, NO_ARG, get_arg_path, K(MOUNT) | K(UMOUNT),
+		"where it is mounted"),
+	F("evt.arg.type", TEXT, EVENT, NO_ARG, get_arg_fstype, K(MOUNT), "kind of file system"),
+	F("evt.arg.cap", TEXT, EVENT, NO_ARG, get_arg_capability, K(CAPABILITY),
+		"capability that was asked for"),
+	F("dns.name", TEXT, EVENT, NO_ARG, get_dns_name, K(DNS), "name asked for, lower case"),
+	F("dns.type", INT, EVENT, NO_ARG, get_dns_type, K(DNS),
+		"type of the question: 1 A, 28 AAAA, 16 TXT …"),
+	F("dns.answers", TEXT, EVENT, NO_ARG, get_dns_answers, K(DNS),
+		"addresses answered, with blanks between"),
+	NOT("evt.hostname", "the node is in the alert, not in the event"),
+	NOT("evt.buffer", "payload bytes are never captured"),
+	NOT("evt.args", "use the evt.arg fields by name"),
+	NOT("evt.info", "use the evt.arg fields by name"),
+	NOT("evt.cpu", "events do not tell the processor"),
+	NOT("evt.category", "use evt.type"),
+	NOT("evt.is_open_exec", "opens for execution are told as execve"),
+	NOT("evt.rawtime", "use evt.time"),
+	NOT("evt.arg.data", "payload bytes are never captured"),
+	NOT("evt.arg.fd", "the number of the descriptor is not captured; use fd.num"),
+	NOT("evt.arg.exe", "use proc.exe"),
+	NOT("evt.arg.addr", "addresses in memory are not captured"),
+	NOT("evt.arg.res", "use evt.rawres"),
+	F("fd.name", TEXT, EVENT, NO_ARG, get_fd_name, FDS,
+		"path, or address and port of the other end"),
+	F("fd.nameraw", TEXT, EVENT, NO_ARG, get_fd_name, FDS,
+		"the same: paths are told as the kernel resolved them"),
+	F("fd.directory", TEXT, EVENT, NO_ARG, get_fd_directory, FILES, "folder of the path"),
+	F("fd.filename", TEXT, EVENT, NO_ARG, get_fd_filename, FILES, "last part of the path"),
+	F("fd.typechar", TEXT, EVENT, NO_ARG, get_fd_typechar, TYPED,
+		"f file, d folder, 4 IPv4, 6 IPv6, u unix, p pipe, n netlink"),
+	F("fd.type", TEXT, EVENT, NO_ARG, get_fd_type, TYPED,
+		"file, directory, ipv4, ipv6, unix, pipe, netlink"),
+	F("fd.num", INT, EVENT, NO_ARG, get_fd_num,
+		K(OPEN) | K(OPEN_BY_HANDLE) | K(SOCKET) | K(ACCEPT) | K(MEMFD) | K(STDIO),
+		"number of the new descriptor"),
+	F("fd.l4proto", TEXT, EVENT, NO_ARG, get_fd_l4proto, SOCKETS, "tcp or udp"),
+	F("fd.sockfamily", TEXT, EVENT, NO_ARG, get_fd_family, TYPED, "ip or unix"),
+	F("fd.sip", IP, EVENT, NO_ARG, get_fd_sip, SOCKETS, "address of the server"),
+	F("fd.cip", IP, EVENT, NO_ARG, get_fd_cip, SOCKETS, "address of the client (accept)"),
+	F("fd.lip", IP, EVENT, NO_ARG, get_fd_lip, SOCKETS, "own address (bind, listen)"),
+	F("fd.rip", IP, EVENT, NO_ARG, get_fd_rip, SOCKETS, "address of the other end"),
+	F("fd.ip", IP, EVENT, SIDES, get_fd_ip, SOCKETS, "address of either end"),
+	F("fd.net", IP, EVENT, SIDES, get_fd_ip, SOCKETS,
+		"address of either end, compared with ranges"),
+	F("fd.snet", IP, EVENT, NO_ARG, get_fd_sip, SOCKETS,
+		"address of the server, compared with ranges"),
+	F("fd.cnet", IP, EVENT, NO_ARG, get_fd_cip, SOCKETS,
+		"address of the client, compared with ranges"),
+	F("fd.lnet", IP, EVENT, NO_ARG, get_fd_lip, SOCKETS,
+		"address of the own end, compared with ranges"),
+	F("fd.rnet", IP, EVENT, NO_ARG, get_fd_rip, SOCKETS,
+		"address of the other end, compared with ranges"),
+	F("fd.sport", PORT, EVENT, NO_ARG, get_fd_sport, SOCKETS, "port of the server"),
+	F("fd.cport", PORT, EVENT, NO_ARG, get_fd_cport, SOCKETS, "port of the client (accept)"),
+	F("fd.lport", PORT, EVENT, NO_ARG, get_fd_lport, SOCKETS,
+		"own port (bind, listen, accept)"),
+	F("fd.rport", PORT, EVENT, NO_ARG, get_fd_rport, SOCKETS, "port of the other end"),
+	F("fd.port", PORT, EVENT, SIDES, get_fd_port, SOCKETS, "port of either end"),
+	F("fd.connected", BOOL, EVENT, NO_ARG, get_fd_connected, SOCKETS, "the connection is made"),
+	F("fd.name_changed", BOOL, EVENT, NO_ARG, get_fd_name_changed, SOCKETS,
+		"the other end is named by this call"),
+	F("fd.is_server", BOOL, EVENT, NO_ARG, get_fd_is_server, SOCKETS,
+		"this process is the server"),
+	F("fd.sip.name", TEXT, EVENT, NO_ARG, get_fd_sip_name, SOCKETS,
+		"name whose DNS answer the server's address was"),
+	NOT("fd.cip.name", "clients are not looked up by name"),
+	NOT("fd.rip.name", "use fd.sip.name"),
+	NOT("fd.lip.name", "own addresses are not looked up by name"),
+	NOT("fd.containername", "use container.name and fd.name"),
+	NOT("fd.ino", "inodes of opened files are not captured"),
+	NOT("fd.dev", "devices of opened files are not captured"),
+	NOT("fd.uid", "identities of files are not captured"),
+	NOT("fd.cproto", "use fd.cport"),
+	NOT("fd.sproto", "use fd.sport"),
+	NOT("fd.types", "use fd.type"),
+	F("fs.path.name", TEXT, EVENT, NO_ARG, get_arg_path, PATHS, "path of the file acted on"),
+	F("fs.path.source", TEXT, EVENT, NO_ARG, get_arg_oldpath, K(RENAME) | K(LINK),
+		"existing path"),
+	F("fs.path.target", TEXT, EVENT, NO_ARG, get_arg_newpath, K(RENAME) | K(LINK), "new path"),
+	F("proc.name", TEXT, PROCESS, NO_ARG, get_name, ALL, "command name, at most 15 bytes"),
+	F("proc.exe", TEXT, PROCESS, NO_ARG, get_exe, ALL,
+		"first argument, as given by the caller"),
+	F("proc.exepath", TEXT, PROCESS, NO_ARG, get_exepath, ALL,
+		"path of the executable, resolved"),
+	F("proc.cmdline", TEXT, PROCESS, NO_ARG, get_cmdline, ALL, "command name and arguments"),
+	F("proc.args", TEXT, PROCESS, NO_ARG, get_args, ALL, "arguments without the first"),
+	F("proc.cwd", TEXT, PROCESS, NO_ARG, get_cwd, ALL,
+		"working directory, with a slash at the end"),
+	F("proc.pname", TEXT, PROCESS, NO_ARG, get_pname, ALL, "command name of the parent"),
+	F("proc.pexe", TEXT, PROCESS, NO_ARG, get_pexe, ALL, "first argument of the parent"),
+	F("proc.pexepath", TEXT, PROCESS, NO_ARG, get_pexepath, ALL,
+		"path of the parent's executable"),
+	F("proc.pcmdline", TEXT, PROCESS, NO_ARG, get_pcmdline, ALL, "command line of the parent"),
+	F("proc.aname", TEXT, PROCESS, ANCESTOR, get_aname, ALL,
+		"command name of ancestor [n], or of any ancestor"),
+	F("proc.aexe", TEXT, PROCESS, ANCESTOR, get_aexe, ALL,
+		"first argument of ancestor [n], or of any ancestor"),
+	F("proc.aexepath", TEXT, PROCESS, ANCESTOR, get_aexepath, ALL,
+		"path of the executable of ancestor [n], or of any ancestor"),
+	F("proc.acmdline", TEXT, PROCESS, ANCESTOR, get_acmdline, ALL,
+		"command line of ancestor [n], or of any ancestor"),
+	F("proc.apid", INT, PROCESS, ANCESTOR, get_apid, ALL,
+		"process id of ancestor [n], or of any ancestor"),
+	F("proc.pid", INT, PROCESS, NO_ARG, get_pid, ALL, "process id on the host"),
+	F("proc.ppid", INT, PROCESS, NO_ARG, get_ppid, ALL, "process id of the parent on the host"),
+	F("proc.vpid", INT, PROCESS, NO_ARG, get_vpid, ALL, "process id in its own namespace"),
+	F("proc.pvpid", INT, PROCESS, NO_ARG, get_pvpid, ALL,
+		"process id of the parent in its own namespace"),
+	F("thread.tid", INT, PROCESS, NO_ARG, get_pid, ALL,
+		"as proc.pid: events are told by process"),
+	F("proc.sid", INT, PROCESS, NO_ARG, get_sid, ALL, "session id on the host"),
+	F("proc.sname", TEXT, PROCESS, NO_ARG, get_sname, ALL,
+		"command name of the session's leader, when it is an ancestor"),
+	F("proc.is_sid_leader", BOOL, PROCESS, NO_ARG, get_sid_leader, ALL, "leads its session"),
+	F("proc.tty", INT, PROCESS, NO_ARG, get_tty, ALL, "terminal device number, 0 = none"),
+	F("proc.duration", INT, EVENT, NO_ARG, get_duration, ALL, "age of the process in ns"),
+	F("proc.ppid.duration", INT, EVENT, NO_ARG, get_ppid_duration, ALL,
+		"age of the parent in ns"),
+	F("proc.is_exe_upper_layer", BOOL, PROCESS, NO_ARG, get_upper_layer, ALL,
 		"executable lies in the writable layer"),
-	F("proc.is_exe_from_memfd", BOOL, PROCESS, get_memfd, "executable is a memory file"),
-	F("user.uid", INT, PROCESS, get_uid, "user id"),
-	F("fd.name", TEXT, EVENT, get_fd_name, "path, or address and port"),
-	F("fd.directory", TEXT, EVENT, get_fd_directory, "folder of the path"),
-	F("fd.filename", TEXT, EVENT, get_fd_filename, "last part of the path"),
-	F("fd.typechar", TEXT, EVENT, get_fd_typechar, "f file, d folder, 4 IPv4, 6 IPv6, u unix"),
-	F("fd.rip", TEXT, EVENT, get_fd_ip, "address of the peer"),
-	F("fd.sip", TEXT, EVENT, get_fd_ip, "address of the server"),
-	F("fd.rport", INT, EVENT, get_fd_port, "port of the peer"),
-	F("fd.sport", INT, EVENT, get_fd_port, "port of the server"),
-	F("fd.l4proto", TEXT, EVENT, get_fd_l4proto, "tcp or udp"),
-	F("container.id", TEXT, CONTAINER, get_container_id, "container id, host outside of one"),
-	F("container.name", TEXT, CONTAINER, get_container_name, "container name"),
-	F("container.image", TEXT, CONTAINER, get_container_image, "image reference"),
-	F("container.image.repository", TEXT, CONTAINER, get_container_repository,
+	F("proc.is_exe_from_memfd", BOOL, PROCESS, NO_ARG, get_memfd, ALL,
+		"executable is a memory file"),
+	F("proc.is_exe_deleted", BOOL, PROCESS, NO_ARG, get_deleted, ALL,
+		"executable has no name left"),
+	F("proc.is_exe_by_fd", BOOL, PROCESS, NO_ARG, get_by_fd, ALL,
+		"started through a descriptor (execveat)"),
+	F("proc.is_from_init", BOOL, PROCESS, NO_ARG, get_from_init, ALL,
+		"descends from the container's first process"),
+	F("proc.script", TEXT, PROCESS, NO_ARG, get_script, ALL,
+		"script that the executable interprets"),
+	F("proc.exe_ino", INT, PROCESS, NO_ARG, get_exe_ino, ALL, "inode of the executable"),
+	F("proc.environ", TEXT, PROCESS, NO_ARG, get_env, ALL,
+		"captured part of the environment, with blanks between"),
+	F("proc.env", TEXT, PROCESS, KEY, get_env_key, ALL,
+		"one variable of the captured part of the environment"),
+	F("proc.stdin.type", TEXT, PROCESS, NO_ARG, get_stdin_type, ALL,
+		"socket, pipe or other, at exec"),
+	F("proc.stdout.type", TEXT, PROCESS, NO_ARG, get_stdout_type, ALL,
+		"socket, pipe or other, at exec"),
+	F("proc.stderr.type", TEXT, PROCESS, NO_ARG, get_stderr_type, ALL,
+		"socket, pipe or other, at exec"),
+	F("thread.cap_effective", TEXT, PROCESS, NO_ARG, get_cap_effective, ALL,
+		"capabilities by name: CAP_SYS_ADMIN …"),
+	F("thread.cap_permitted", TEXT, PROCESS, NO_ARG, get_cap_permitted, ALL,
+		"capabilities by name: CAP_SYS_ADMIN …"),
+	F("thread.cap_inheritable", TEXT, PROCESS, NO_ARG, get_cap_inheritable, ALL,
+		"capabilities by name: CAP_SYS_ADMIN …"),
+	NOT("proc.loginshellid", "sessions are told by proc.sid and proc.sname"),
+	NOT("proc.exe_ino.ctime", "times of executables are not captured"),
+	NOT("proc.exe_ino.mtime", "times of executables are not captured"),
+	NOT("proc.exe_ino.ctime_duration_proc_start", "times of executables are not captured"),
+	NOT("proc.exe_ino.ctime_duration_pidns_start", "times of executables are not captured"),
+	NOT("proc.is_exe_writable", "use proc.is_exe_upper_layer"),
+	NOT("proc.is_exe_lower_layer", "use proc.is_exe_upper_layer = false"),
+	NOT("proc.vpgid", "process groups are not captured"),
+	NOT("proc.pgid", "process groups are not captured"),
+	NOT("proc.is_vpgid_leader", "process groups are not captured"),
+	NOT("proc.is_pgid_leader", "process groups are not captured"),
+	NOT("proc.aenv", "environments of ancestors are not kept"),
+	NOT("proc.sid.exe", "use proc.sname"),
+	NOT("proc.cmdnargs", "use proc.cmdline"),
+	NOT("proc.cmdlenargs", "use len(proc.args)"),
+	NOT("proc.exeline", "use proc.cmdline"),
+	NOT("proc.pcmdline.raw", "use proc.pcmdline"),
+	NOT("thread.vtid", "use proc.vpid"),
+	F("target.pid", INT, EVENT, NO_ARG, get_target_pid, TARGETS,
+		"process id of the process acted on"),
+	F("target.name", TEXT, EVENT, NO_ARG, get_target_name, TARGETS,
+		"command name of the process acted on"),
+	F("target.exepath", TEXT, EVENT, NO_ARG, get_target_exepath, TARGETS,
+		"executable of the process acted on"),
+	F("user.uid", INT, PROCESS, NO_ARG, get_uid, ALL, "user id"),
+	F("user.euid", INT, PROCESS, NO_ARG, get_euid, ALL, "effective user id"),
+	F("user.name", TEXT, PROCESS, NO_ARG, get_user_name, ALL,
+		"root, or the user id: names are the container's own"),
+	F("group.gid", INT, PROCESS, NO_ARG, get_gid, ALL, "group id"),
+	F("group.name", TEXT, PROCESS, NO_ARG, get_group_name, ALL, "root, or the group id"),
+	NOT("user.loginuid", "audit log-in ids are not captured"),
+	NOT("user.loginname", "audit log-in ids are not captured"),
+	NOT("user.homedir", "user files of containers are not read"),
+	NOT("user.shell", "user files of containers are not read"),
+	F("container.id", TEXT, CONTAINER, NO_ARG, get_container_id, ALL,
+		"container id, 12 digits; host outside of one"),
+	F("container.full_id", TEXT, CONTAINER, NO_ARG, get_container_full_id, ALL,
+		"container id, 64 digits"),
+	F("container.name", TEXT, CONTAINER, NO_ARG, get_container_name, ALL,
+		"container name; host outside of one"),
+	F("container.type", TEXT, CONTAINER, NO_ARG, get_container_type, ALL,
+		"container runtime; host outside of one"),
+	F("container.image", TEXT, CONTAINER, NO_ARG, get_container_image, ALL, "image reference"),
+	F("container.image.repository", TEXT, CONTAINER, NO_ARG, get_container_repository, ALL,
 		"image reference without tag and digest"),
-	F("k8s.ns.name", TEXT, CONTAINER, get_namespace, "namespace of the pod"),
-	F("k8s.pod.name", TEXT, CONTAINER, get_pod_name, "name of the pod"),
+	F("container.image.tag", TEXT, CONTAINER, NO_ARG, get_container_tag, ALL,
+		"tag of the image reference"),
+	F("container.image.digest", TEXT, CONTAINER, NO_ARG, get_container_digest, ALL,
+		"digest of the image"),
+	F("container.duration", INT, EVENT, NO_ARG, get_container_duration, ALL,
+		"time since the container's first process, in ns"),
+	NOT("container.privileged",
+		"the runtime's settings of containers are not told yet; use thread.cap_effective"),
+	NOT("container.mounts", "mounts of containers are not told yet"),
+	NOT("container.mount", "mounts of containers are not told yet"),
+	NOT("container.mount.source", "mounts of containers are not told yet"),
+	NOT("container.mount.dest", "mounts of containers are not told yet"),
+	NOT("container.mount.mode", "mounts of containers are not told yet"),
+	NOT("container.info", "use container.id and container.name"),
+	NOT("container.start_ts", "use container.duration"),
+	NOT("container.ip", "addresses of containers are not told yet"),
+	NOT("container.healthcheck", "the runtime's settings of containers are not told yet"),
+	NOT("container.liveness_probe", "the runtime's settings of containers are not told yet"),
+	NOT("container.readiness_probe", "the runtime's settings of containers are not told yet"),
+	NOT("proc.is_container_healthcheck",
+		"the runtime's settings of containers are not told yet"),
+	NOT("proc.is_container_liveness_probe",
+		"the runtime's settings of containers are not told yet"),
+	NOT("proc.is_container_readiness_probe",
+		"the runtime's settings of containers are not told yet"),
+	F("k8s.ns.name", TEXT, CONTAINER, NO_ARG, get_namespace, ALL, "namespace of the pod"),
+	F("k8s.pod.name", TEXT, CONTAINER, NO_ARG, get_pod_name, ALL, "name of the pod"),
+	F("k8s.pod.uid", TEXT, CONTAINER, NO_ARG, get_pod_uid, ALL, "uid of the pod"),
+	F("k8s.pod.id", TEXT, CONTAINER, NO_ARG, get_pod_uid, ALL, "uid of the pod"),
+	F("k8s.workload.key", TEXT, CONTAINER, NO_ARG, get_workload_key, ALL,
+		"pod group: namespace/Kind/name/container"),
+	F("k8s.workload.kind", TEXT, CONTAINER, NO_ARG, get_workload_kind, ALL,
+		"kind of the pod group: Deployment …"),
+	F("k8s.workload.name", TEXT, CONTAINER, NO_ARG, get_workload_name, ALL,
+		"name of the pod group"),
+	F("k8s.workload.container", TEXT, CONTAINER, NO_ARG, get_workload_container, ALL,
+		"container of the pod group"),
+	NOT("k8s.pod.label", "labels of pods are not told to the analyzer"),
+	NOT("k8s.pod.labels", "labels of pods are not told to the analyzer"),
+	NOT("k8s.deployment.name", "use k8s.workload.kind and k8s.workload.name"),
+	NOT("k8s.rc.name", "use k8s.workload.name"),
+	NOT("k8s.rs.name", "use k8s.workload.name"),
+	NOT("k8s.svc.name", "services are not told to the analyzer"),
+	NOT("k8s.pod.ip", "addresses of pods are not told to the analyzer"),
+	NOT("k8s.pod.cni.json", "addresses of pods are not told to the analyzer"),
+	NOT("k8s.pod.sandbox_id", "use container.id"),
 };
 const size_t field_count = PW_COUNT(field_table);

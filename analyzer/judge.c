@@ -20,7 +20,8 @@ int judge_new(struct judge **ret)
 
 	if (!j)
 		return -ENOMEM;
-	if (field_ctx_new(&j->fields) < 0) {
+	if (field_ctx_new(&j->fields) < 0 || sig_matcher_new(&j->matcher) < 0) {
+		field_ctx_free(j->fields);
 		free(j);
 		return -ENOMEM;
 	}
@@ -37,6 +38,7 @@ void judge_free(struct judge *j)
 	if (!j)
 		return;
 	field_ctx_free(j->fields);
+	sig_matcher_free(j->matcher);
 	pw_buf_done(&j->title);
 	pw_buf_done(&j->reason);
 	pw_buf_done(&j->baseline);
@@ -286,9 +288,10 @@ static int judge_signatures(struct judge *j, const struct judge_case *c)
 
 	if (!c->view->signatures_on)
 		return SIG_QUIET;
+	if (sig_matcher_use(j->matcher, c->view->policy->signatures) < 0)
+		return -ENOMEM;
 	field_ctx_begin(j->fields, c->event);
-	found = sig_match(c->view->policy->signatures, j->fields, c->view->signatures_off, matches,
-		JUDGE_MATCHES);
+	found = sig_match(j->matcher, j->fields, c->view->signatures_off, matches, JUDGE_MATCHES);
 	shown = found < JUDGE_MATCHES ? found : JUDGE_MATCHES;
 	j->counts.overflow += found - shown;
 	j->counts.matches += found;

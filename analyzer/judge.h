@@ -32,6 +32,7 @@ struct judge_counts {
 
 struct judge {
 	struct field_ctx *fields;
+	struct sig_matcher *matcher;
 	struct behaviour_set behaviours;
 	struct pw_buf title, reason, baseline, nearest;
 	struct judge_counts counts;

@@ -21,16 +21,16 @@ static const struct {
 	{"in", SIG_OP_IN},
 	{"contains", SIG_OP_CONTAINS},
 	{"icontains", SIG_OP_ICONTAINS},
+	{"bcontains", SIG_OP_BCONTAINS},
+	{"bstartswith", SIG_OP_BSTARTSWITH},
 	{"startswith", SIG_OP_STARTSWITH},
 	{"endswith", SIG_OP_ENDSWITH},
 	{"glob", SIG_OP_GLOB},
 	{"pmatch", SIG_OP_PMATCH},
 	{"intersects", SIG_OP_INTERSECTS},
 	{"exists", SIG_OP_EXISTS},
-	{"iglob", SIG_OP_UNSUPPORTED},
-	{"regex", SIG_OP_UNSUPPORTED},
-	{"bcontains", SIG_OP_UNSUPPORTED},
-	{"bstartswith", SIG_OP_UNSUPPORTED},
+	{"iglob", SIG_OP_IGLOB},
+	{"regex", SIG_OP_REGEX},
 };
 
 static bool is_blank(uint8_t c)
@@ -75,7 +75,13 @@ bool sig_lex_eat(struct sig_lex *l, char byte)
 	return true;
 }
 
-bool sig_lex_word(struct sig_lex *l, const char *word)
+bool sig_lex_sees(struct sig_lex *l, char byte)
+{
+	sig_lex_blanks(l);
+	return l->pos < l->text.len && l->text.ptr[l->pos] == (uint8_t)byte;
+}
+
+bool sig_lex_sees_word(struct sig_lex *l, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -85,18 +91,46 @@ bool sig_lex_word(struct sig_lex *l, const char *word)
 	if (l->pos + len < l->text.len && !is_blank(peek(l, len)) && peek(l, len) != '(' &&
 		peek(l, len) != ')')
 		return false;
-	l->pos += len;
 	return true;
 }
 
+bool sig_lex_word(struct sig_lex *l, const char *word)
+{
+	if (!sig_lex_sees_word(l, word))
+		return false;
+	l->pos += strlen(word);
+	return true;
+}
+
+const char *sig_op_name(enum sig_op op)
+{
+	for (size_t i = 0; i < PW_COUNT(operators); i++)
+		if (operators[i].op == op)
+			return operators[i].text;
+	return "?";
+}
+
+/* The place in the text as it was written. */
+static size_t origin_of(const struct sig_lex *l, size_t pos)
+{
+	uint32_t i = l->origin_count;
+
+	while (i > 0 && l->origins[i - 1].at > pos)
+		i--;
+	if (i == 0)
+		return pos;
+	return l->origins[i - 1].from +
+	       (l->origins[i - 1].is_list ? 0 : pos - l->origins[i - 1].at);
+}
+
 /* Start of the line that pos is on, and the numbers that people count from 1. */
-static size_t locate(const struct sig_lex *l, size_t pos, unsigned *ret_line, unsigned *ret_column)
+static size_t locate(struct pw_slice text, size_t pos, unsigned *ret_line, unsigned *ret_column)
 {
 	size_t start = 0;
 
 	*ret_line = 1;
-	for (size_t i = 0; i < pos && i < l->text.len; i++) {
-		if (l->text.ptr[i] != '\n')
+	for (size_t i = 0; i < pos && i < text.len; i++) {
+		if (text.ptr[i] != '\n')
 			continue;
 		(*ret_line)++;
 		start = i + 1;
@@ -117,10 +151,12 @@ static void excerpt(struct pw_slice s, char *out, size_t size)
 
 int sig_lex_fail(struct sig_lex *l, size_t pos, const char *format, ...)
 {
+	struct pw_slice text = l->origin_count > 0 ? l->written : l->text;
+	size_t at = origin_of(l, pos);
 	unsigned line, column;
-	size_t start = locate(l, pos, &line, &column);
-	size_t from = pos > start + 40 ? pos - 40 : start;
-	struct pw_slice rest = pw_slice_sub(l->text, from, from + 70);
+	size_t start = locate(text, at, &line, &column);
+	size_t from = at > start + 40 ? at - 40 : start;
+	struct pw_slice rest = pw_slice_sub(text, from, from + 70);
 	ptrdiff_t newline = pw_slice_find_byte(rest, '\n');
 	char what[200], shown[80];
 	va_list args;
@@ -132,36 +168,7 @@ int sig_lex_fail(struct sig_lex *l, size_t pos, const char *format, ...)
 		rest.len = (size_t)newline;
 	excerpt(rest, shown, sizeof(shown));
 	return pw_err_set(l->err, -EINVAL, "line %u, column %u: %s\n  %s\n  %*s^", line, column,
-		what, shown, (int)(pos - from), "");
-}
-
-static int lex_index(struct sig_lex *l, struct pw_slice *ret_arg)
-{
-	size_t open = l->pos++;
-	size_t from = l->pos;
-
-	while (l->pos < l->text.len && peek(l, 0) != ']' && !is_blank(peek(l, 0)))
-		l->pos++;
-	if (peek(l, 0) != ']' || l->pos == from)
-		return sig_lex_fail(l, open, "expected [argument] behind the field");
-	*ret_arg = pw_slice_sub(l->text, from, l->pos);
-	l->pos++;
-	return 0;
-}
-
-int sig_lex_field(struct sig_lex *l, struct pw_slice *ret_name, struct pw_slice *ret_arg)
-{
-	size_t from;
-
-	sig_lex_blanks(l);
-	from = l->pos;
-	*ret_arg = (struct pw_slice){NULL, 0};
-	if (!is_letter(peek(l, 0)))
-		return sig_lex_fail(l, from, "expected a field");
-	while (is_name(peek(l, 0)) || (peek(l, 0) == '.' && is_name(peek(l, 1))))
-		l->pos++;
-	*ret_name = pw_slice_sub(l->text, from, l->pos);
-	return peek(l, 0) == '[' ? lex_index(l, ret_arg) : 0;
+		what, shown, (int)(at - from), "");
 }
 
 enum sig_op sig_lex_operator(struct sig_lex *l, struct pw_slice *ret_word)
@@ -239,6 +246,39 @@ static int lex_quoted(struct sig_lex *l, struct pw_slice *ret)
 	return 0;
 }
 
+static size_t digits(const struct sig_lex *l, size_t at)
+{
+	size_t from = at;
+
+	while (peek(l, at) >= '0' && peek(l, at) <= '9')
+		at++;
+	return at - from;
+}
+
+bool sig_lex_number(struct sig_lex *l, struct pw_slice *ret)
+{
+	size_t len = 0, whole;
+
+	sig_lex_blanks(l);
+	if (peek(l, 0) == '0' && (peek(l, 1) == 'x' || peek(l, 1) == 'X') &&
+		hex_digit(peek(l, 2)) >= 0) {
+		len = 2;
+		while (hex_digit(peek(l, len)) >= 0)
+			len++;
+	} else {
+		len = peek(l, 0) == '+' || peek(l, 0) == '-';
+		whole = digits(l, len);
+		if (whole == 0)
+			return false;
+		len += whole;
+		if (peek(l, len) == '.')
+			len += 1 + digits(l, len + 1);
+	}
+	*ret = pw_slice_sub(l->text, l->pos, l->pos + len);
+	l->pos += len;
+	return true;
+}
+
 int sig_lex_value(struct sig_lex *l, struct pw_slice *ret)
 {
 	size_t from;
@@ -254,4 +294,46 @@ int sig_lex_value(struct sig_lex *l, struct pw_slice *ret)
 		return sig_lex_fail(l, from, "expected a value");
 	*ret = pw_slice_sub(l->text, from, l->pos);
 	return 0;
+}
+
+static bool is_index_byte(uint8_t c)
+{
+	return c && !is_blank(c) && !strchr("[]\"'", c);
+}
+
+/* [word] or ["text with blanks"] right behind the field. */
+static int lex_index(struct sig_lex *l, struct pw_slice *ret_arg)
+{
+	size_t open = l->pos++;
+	size_t from = l->pos;
+	int r;
+
+	if (peek(l, 0) == '"' || peek(l, 0) == '\'') {
+		r = lex_quoted(l, ret_arg);
+		if (r < 0)
+			return r;
+	} else {
+		while (is_index_byte(peek(l, 0)))
+			l->pos++;
+		*ret_arg = pw_slice_sub(l->text, from, l->pos);
+	}
+	if (peek(l, 0) != ']' || ret_arg->len == 0)
+		return sig_lex_fail(l, open, "expected [argument] behind the field");
+	l->pos++;
+	return 0;
+}
+
+int sig_lex_field(struct sig_lex *l, struct pw_slice *ret_name, struct pw_slice *ret_arg)
+{
+	size_t from;
+
+	sig_lex_blanks(l);
+	from = l->pos;
+	*ret_arg = (struct pw_slice){NULL, 0};
+	if (!is_letter(peek(l, 0)))
+		return sig_lex_fail(l, from, "expected a field");
+	while (is_name(peek(l, 0)) || (peek(l, 0) == '.' && is_name(peek(l, 1))))
+		l->pos++;
+	*ret_name = pw_slice_sub(l->text, from, l->pos);
+	return peek(l, 0) == '[' ? lex_index(l, ret_arg) : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Output text of a signature: %field and %field[n] are replaced, a missing fact becomes <NA>, %%
+ * Output text of a signature: %field, %field[n], %tolower(field)
+ * and %20field (padded to 20 bytes) are replaced, a missing fact becomes <NA>, %%
  * is a per cent sign. Values are escaped (hostile bytes become visible), at most 512 bytes each.
  * Thread: any.
  */

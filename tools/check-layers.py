@@ -31,6 +31,7 @@ ROOMS = {
     "collector/bpf": [],
     "analyzer": COMMON,
     "policysync": COMMON + ["common/web/", "common/kube/"],
+    "lab": COMMON + ["common/web/", "analyzer/", "collector/", "policysync/"],
     "cli": COMMON + ["common/web/", "common/kube/"],
 }
 # tests, fuzzers and benchmarks may also use these
@@ -87,6 +88,7 @@ LINKS = {
     "analyzer": {"pw_base", "pw_wire", "pw_rpc", "pw_ops", "pw_protos", "ext::pcre2", "ext::zstd"},
     "policysync": {"pw_base", "pw_wire", "pw_rpc", "pw_ops", "pw_protos", "pw_web", "pw_kube",
                    "ext::sqlite", "ext::crypto", "ext::zstd"},
+    "lab": {"analyzer_core", "policysync_core", "collector_core", "pw_web"},
     "cli": {"pw_base", "pw_wire", "pw_rpc", "pw_protos", "pw_web", "pw_kube"},
 }
 ALWAYS_LINKABLE = {"podward_flags", "m", "${CMAKE_DL_LIBS}"}

@@ -115,21 +115,37 @@ def enum_row(row):
     return f"| {row.group(1)} | {row.group(2)} | {meaning} |"
 
 
-FIELD = re.compile(r'(?:F\("(?P<n1>[\w.]+)",\s*(?P<t1>\w+),\s*(?P<s1>\w+),\s*\w+,|'
-                   r'\{"(?P<n2>[\w.]+)",\s*FIELD_(?P<t2>\w+),\s*FIELD_(?P<s2>\w+),\s*FIELD_(?P<a2>\w+),'
-                   r'[^"]*?)\s*"(?P<help>[^"]*)"')
+FIELD = re.compile(r'\bF\(\s*"(?P<name>[\w.]+)",\s*(?P<type>\w+),\s*(?P<scope>\w+),\s*(?P<arg>\w+),\s*\w+,'
+                   r'(?P<kinds>[^"]*?),\s*"(?P<help>[^"]*)"\s*\)')
+NO_FIELD = re.compile(r'\bNOT\(\s*"(?P<name>[\w.]+)",\s*"(?P<help>[^"]*)"\s*\)')
+FIELD_SETS = re.compile(r"^#define ([A-Z]+)\s+((?:.*\\\n)*.*)$", re.M)
+
+
+def field_kinds(text, expression):
+    """Names of the event kinds in an expression such as OPENS | K(STDIO)."""
+    sets = dict(FIELD_SETS.findall(text))
+    while True:
+        wider = re.sub(r"\b([A-Z]+)\b(?!\))", lambda m: sets.get(m.group(1), m.group(1)), expression)
+        if wider == expression:
+            break
+        expression = wider
+    return "all" if "FIELD_ALL_KINDS" in expression else \
+        " ".join(sorted(set(k.lower() for k in re.findall(r"K\((\w+)\)", expression))))
 
 
 def fields(root, bin_dir, name):
     with open(os.path.join(root, name), encoding="utf-8") as f:
-        text = f.read()
-    rows = ["| field | type | of | meaning |", "|---|---|---|---|"]
-    for m in FIELD.finditer(text[text.find("field_table[]"):]):
-        field = (m.group("n1") or m.group("n2")) + ("[n]" if m.group("a2") == "ANCESTOR" else "")
-        kind, scope = m.group("t1") or m.group("t2"), m.group("s1") or m.group("s2")
-        rows.append(f"| `{field}` | {kind.lower()} | {scope.lower()} | {m.group('help')} |")
+        text = f.read().replace('"\n\t\t"', "")
+    table = text[text.find("field_table[]"):]
+    args = {"ANCESTOR": "[n]", "KEY": "[name]"}
+    rows = ["| field | type | of | events | meaning |", "|---|---|---|---|---|"]
+    for m in FIELD.finditer(table):
+        rows.append(f"| `{m['name']}{args.get(m['arg'], '')}` | {m['type'].lower()} | {m['scope'].lower()} | "
+                    f"{field_kinds(text, m['kinds'])} | {m['help']} |")
     if len(rows) == 2:
         raise Problem(f"{name}: no rows that tools/gendocs.py can read")
+    rows += ["", "These are known by name and refused:", "", "| field | why |", "|---|---|"]
+    rows += [f"| `{m['name']}` | {m['help']} |" for m in NO_FIELD.finditer(table)]
     return "\n".join(rows) + "\n"
 
 

@@ -53,6 +53,7 @@ struct pw_process {
 	struct pw_dict_string
 		*strings[PW_PROCESS_STRINGS]; /* private: what the slices point into, held */
 	uint64_t mark;                        /* private: the decoder's thread only */
+	uint64_t number; /* > 0, no other object of this program ever has it; 0 = made by hand */
 };
 struct pw_process *pw_process_hold(struct pw_process *p);
 void pw_process_put(struct pw_process *p); /* NULL is fine */

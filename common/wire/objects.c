@@ -166,6 +166,8 @@ void pw_container_put(struct pw_container *c)
 		free(c);
 }
 
+static _Atomic uint64_t next_number = 1;
+
 int pw_process_new(const struct pw_process_def *def, const struct pw_process_links *links,
 	struct pw_process **ret)
 {
@@ -174,6 +176,7 @@ int pw_process_new(const struct pw_process_def *def, const struct pw_process_lin
 	if (!p)
 		return -ENOMEM;
 	atomic_init(&p->refs, 1);
+	p->number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
 	p->def = *def;
 	p->exe = pw_dict_string_slice(links->strings[0]);
 	p->args = pw_dict_string_slice(links->strings[1]);
