@@ -2,6 +2,7 @@
 #include "analyzer/metrics.h"
 
 #include "common/base/log.h"
+#include "common/rpc/handshakes.h"
 #include "common/rpc/tls.h"
 
 const struct pw_metric_spec metrics_table[METRICS] = {
@@ -115,10 +116,24 @@ static void collect_rpc(struct metrics *m, const struct state_rpc *s)
 	gauge(m, METRIC_POLICY_SERIAL, NULL, s->feed.serial);
 }
 
+static void collect_connections(struct metrics *m)
+{
+	struct pw_connection_stats c;
+
+	pw_connection_stats(&c);
+	counter(m, METRIC_CONNECTIONS, "accepted", c.accepted);
+	counter(m, METRIC_CONNECTIONS, "no_descriptor", c.no_descriptor);
+	counter(m, METRIC_CONNECTIONS, "peer_limit", c.peer_limit);
+	for (unsigned i = 0; i < PW_HANDSHAKE_FAILURES; i++)
+		counter(m, METRIC_HANDSHAKES_FAILED,
+			pw_handshake_failure_name((enum pw_handshake_failure)i), c.failed[i]);
+}
+
 static void collect_tls(struct metrics *m)
 {
 	struct pw_tls_stats s = {0};
 
+	collect_connections(m);
 	if (m->tls)
 		pw_tls_get_stats(m->tls, &s);
 	counter(m, METRIC_TLS_RELOADS, "adopted", s.adopted);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/policysync.h"
 #include "common/base/log.h"
+#include "common/rpc/handshakes.h"
 #include "policysync/deliver.h"
 #include "policysync/output_stdout.h"
 #include "policysync/pages.h"
@@ -84,10 +85,27 @@ static void on_policies(void *ctx)
 		publish_changed(p->publish);
 }
 
+static void collect_connections(struct pw_metrics *m)
+{
+	struct pw_connection_stats c;
+
+	pw_connection_stats(&c);
+	pw_metric_set_counter(metric(m, METRIC_CONNECTIONS, "accepted", NULL), c.accepted);
+	pw_metric_set_counter(
+		metric(m, METRIC_CONNECTIONS, "no_descriptor", NULL), c.no_descriptor);
+	pw_metric_set_counter(metric(m, METRIC_CONNECTIONS, "peer_limit", NULL), c.peer_limit);
+	for (unsigned i = 0; i < PW_HANDSHAKE_FAILURES; i++)
+		pw_metric_set_counter(
+			metric(m, METRIC_HANDSHAKES_FAILED,
+				pw_handshake_failure_name((enum pw_handshake_failure)i), NULL),
+			c.failed[i]);
+}
+
 static void collect_tls(struct policysync *p)
 {
 	struct pw_tls_stats s = {0};
 
+	collect_connections(p->metrics);
 	if (p->tls)
 		pw_tls_get_stats(p->tls, &s);
 	pw_metric_set_counter(metric(p->metrics, METRIC_TLS_RELOADS, "adopted", NULL), s.adopted);

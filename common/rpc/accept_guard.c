@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/rpc/accept_peers.h"
 
 /* One per process, like the descriptor table that it guards; accept4() has no context to hang it
  * on. */
 static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;
 static int guard_reserve = -1;
-static _Atomic uint64_t guard_dropped, guard_accepted;
+static _Atomic uint64_t guard_dropped, guard_accepted, guard_crowded;
 
 static int guard_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -99,6 +100,22 @@ static bool guard_is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+static bool guard_admit(int fd)
+{
+	bool is_admitted;
+
+	(void)pthread_mutex_lock(&guard_lock);
+	is_admitted = pw_accept_peers_admit(fd);
+	(void)pthread_mutex_unlock(&guard_lock);
+	if (is_admitted)
+		return true;
+	(void)close(fd);
+	(void)atomic_fetch_add_explicit(&guard_crowded, 1, memory_order_relaxed);
+	pw_log_limited(PW_LOG_WARN, 3, "rpc",
+		"a connection was dropped: its address holds %d already", PW_PEER_CONNECTIONS);
+	return false;
+}
+
 /* Replaces the C library's for the whole program: see the link options in CMakeLists.txt. */
 int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 {
@@ -106,7 +123,9 @@ int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 
 	do {
 		r = guard_accept(fd, addr.__sockaddr__, len, flags);
-	} while (r < 0 && (errno == EINTR || guard_is_passing(errno)) && guard_is_nonblocking(fd));
+	} while (
+		(r >= 0 && guard_is_nonblocking(fd) && !guard_admit(r)) ||
+		(r < 0 && (errno == EINTR || guard_is_passing(errno)) && guard_is_nonblocking(fd)));
 	if (r >= 0) {
 		(void)atomic_fetch_add_explicit(&guard_accepted, 1, memory_order_relaxed);
 		return r;
@@ -126,4 +145,9 @@ uint64_t pw_accept_guard_dropped(void)
 uint64_t pw_accept_guard_accepted(void)
 {
 	return atomic_load_explicit(&guard_accepted, memory_order_relaxed);
+}
+
+uint64_t pw_accept_guard_crowded(void)
+{
+	return atomic_load_explicit(&guard_crowded, memory_order_relaxed);
 }

@@ -11,6 +11,7 @@
 
 #include "common/base/escape.h"
 #include "common/base/log.h"
+#include "common/rpc/handshakes.h"
 #include "common/rpc/loop_core.h"
 
 /* gRPC's own lines are detail: what a person must know is said by this folder. */
@@ -18,6 +19,7 @@ static void log_grpc_line(gpr_log_func_args *args)
 {
 	char text[400];
 
+	pw_handshakes_note(args->message);
 	pw_log_limited(PW_LOG_DEBUG, 60, "grpc", "%s",
 		pw_escape_to(pw_slice_str(args->message), text, sizeof(text)));
 }

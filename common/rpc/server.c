@@ -206,7 +206,7 @@ static void server_start_here(void *ctx)
 		(void)pw_err_set(w->err, w->result, "gRPC server: %s", pw_err_text(w->result));
 		return;
 	}
-	pw_rpc_args_server(&args, s->limits.message_bytes, s->limits.streams_per_connection);
+	pw_rpc_args_server(&args, &s->limits);
 	s->core = grpc_server_create(&args.args, NULL);
 	w->has_core = true;
 	grpc_server_register_completion_queue(s->core, s->loop->cq, NULL);

@@ -63,10 +63,12 @@ struct pw_server_limits {
 	uint32_t streams_per_connection; /* default 64 */
 	uint32_t send_queue;             /* messages waiting per call; default 256 */
 	size_t send_queue_bytes;         /* bytes waiting per call; default 8 MiB */
+	uint32_t handshake_ms; /* from connect to the end of TLS and HTTP/2's; default 10 s */
+	uint32_t ping_ms;      /* a silent peer is asked, then has 5 s; default 30 s */
 };
-#define PW_SERVER_LIMITS_DEFAULT                         \
-	{                                                \
-		1 << 20, 8 << 20, 8192, 64, 256, 8 << 20 \
+#define PW_SERVER_LIMITS_DEFAULT                                       \
+	{                                                              \
+		1 << 20, 8 << 20, 8192, 64, 256, 8 << 20, 10000, 30000 \
 	}
 
 struct pw_server_stats {

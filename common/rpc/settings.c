@@ -8,11 +8,10 @@
 #define WINDOW_BYTES         (1 << 20) /* what a peer that does not read can make us hold, per stream */
 #define METADATA_BYTES       8192
 #define CLIENT_PING_MS       20000
-#define SERVER_PING_MS       30000
 #define PING_TIMEOUT_MS      5000
 #define PING_MIN_INTERVAL_MS 10000
 #define CONNECT_TIMEOUT_MS   10000
-#define HANDSHAKE_TIMEOUT_MS 10000
+#define IDLE_MS              (5 * 60 * 1000)
 #define ONLY_IDENTITY        (1 << GRPC_COMPRESS_NONE)
 
 static void args_add(struct pw_rpc_args *a, const char *key, int value)
@@ -59,13 +58,15 @@ void pw_rpc_args_client(struct pw_rpc_args *a, size_t message_bytes)
 		CONNECT_TIMEOUT_MS); /* is a connect timeout */
 }
 
-void pw_rpc_args_server(struct pw_rpc_args *a, size_t message_bytes, uint32_t streams)
+void pw_rpc_args_server(struct pw_rpc_args *a, const struct pw_server_limits *limits)
 {
-	args_common(a, message_bytes);
-	args_add(a, GRPC_ARG_KEEPALIVE_TIME_MS, SERVER_PING_MS);
+	args_common(a, limits->message_bytes);
+	args_add(a, GRPC_ARG_KEEPALIVE_TIME_MS, (int)limits->ping_ms);
 	args_add(a, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_MIN_INTERVAL_MS);
-	args_add(a, GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)streams);
-	args_add(a, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS);
+	args_add(a, GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)limits->streams_per_connection);
+	args_add(a, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, (int)limits->handshake_ms);
+	/* A connection without a call, however well it answers pings. */
+	args_add(a, GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS);
 	/* With SO_REUSEPORT a second process would silently share the port. */
 	args_add(a, GRPC_ARG_ALLOW_REUSEPORT, 0);
 }

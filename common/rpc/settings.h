@@ -4,6 +4,7 @@
  * Every gRPC argument that we set, in one place with the reason; for the files of this folder only.
  * Thread: any.
  */
+#include "common/rpc/server.h"
 #include <grpc/grpc.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,4 +23,4 @@ struct pw_rpc_args {
 };
 
 void pw_rpc_args_client(struct pw_rpc_args *a, size_t message_bytes);
-void pw_rpc_args_server(struct pw_rpc_args *a, size_t message_bytes, uint32_t streams);
+void pw_rpc_args_server(struct pw_rpc_args *a, const struct pw_server_limits *limits);
