@@ -151,6 +151,14 @@ static int add_image(struct batcher *b, struct image *i)
 		.flags = i->flags,
 		.tty = i->tty,
 		.session = i->session,
+		.euid = i->euid,
+		.egid = i->egid,
+		.vpid = i->pid_in_ns,
+		.caps_effective = i->caps_effective,
+		.caps_permitted = i->caps_permitted,
+		.caps_inheritable = i->caps_inheritable,
+		.exe_inode = i->program->inode,
+		.exe_dev = i->program->dev,
 		.start = i->start,
 	};
 	const struct program *p = i->program;
@@ -164,6 +172,8 @@ static int add_image(struct batcher *b, struct image *i)
 		r = add_string(b, p->cwd, &def.cwd);
 	if (r == 0)
 		r = add_string(b, p->comm, &def.comm);
+	if (r == 0)
+		r = add_string(b, p->script, &def.script);
 	if (r < 0)
 		return r;
 	def.ref = i->ref;
@@ -198,7 +208,9 @@ static int try_add(struct batcher *b, const struct occurrence *o, struct pw_boot
 		.time = o->time,
 		.aux = o->aux,
 		.count = o->count,
+		.arg = o->arg,
 		.ret = o->ret,
+		.syscall = o->syscall,
 		.kind = o->kind,
 		.flags = o->flags,
 	};
@@ -208,9 +220,14 @@ static int try_add(struct batcher *b, const struct occurrence *o, struct pw_boot
 		r = add_lineage(b, o->image);
 	if (r == 0)
 		r = add_string(b, o->object, &row.object);
+	if (r == 0)
+		r = add_string(b, o->object2, &row.object2);
+	if (r == 0 && o->target)
+		r = add_lineage(b, o->target);
 	if (r < 0)
 		return r;
 	row.process = o->image->ref;
+	row.target = o->target ? o->target->ref : 0;
 	return pw_batch_add_event(b->batch, &row);
 }
 
@@ -261,6 +278,10 @@ void batcher_add(struct batcher *b, const struct occurrence *o, struct pw_boot n
 
 	if (o->object.len > OBJECT_MAX) {
 		fitting.object.len = OBJECT_MAX;
+		fitting.flags |= TRUNCATED_FLAG;
+	}
+	if (o->object2.len > OBJECT_MAX) {
+		fitting.object2.len = OBJECT_MAX;
 		fitting.flags |= TRUNCATED_FLAG;
 	}
 	if (b->batch && b->batch->event_count >= b->max_events)

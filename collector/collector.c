@@ -39,6 +39,19 @@ static int kernel_remove(void *ctx, uint64_t cgroup)
 	return kmaps_scope_remove(ctx, cgroup);
 }
 
+static int kernel_collect(
+	void *ctx, void (*fn)(void *fn_ctx, uint64_t mark, uint64_t count), void *fn_ctx)
+{
+	kmaps_known_take(ctx, fn, fn_ctx);
+	return 0;
+}
+
+static void kernel_renew(void *ctx)
+{
+	if (kmaps_renew(ctx) < 0)
+		pw_log_limited(PW_LOG_WARN, 2, MODULE, "the kernel's settings map is not written");
+}
+
 /* --- building, in this order --- */
 
 /* "0123abcd-…" -> 16 bytes. False leaves them 0. */
@@ -108,6 +121,8 @@ static int open_source(struct state *st, struct pw_err *err)
 	struct probe_options options = {
 		.ring_bytes = (uint32_t)s->ring_bytes,
 		.setting_flags = s->all ? SETTING_WATCH_ALL : 0,
+		/* Who looks wants to see every one; what is recorded is all that a replay has. */
+		.every_mask = s->print || s->record ? UINT64_MAX : 0,
 	};
 	int r = 0;
 
@@ -149,6 +164,9 @@ static int build_pipeline(struct state *st, struct pw_err *err)
 		p.kernel.set = kernel_set;
 		p.kernel.remove = kernel_remove;
 		p.kernel.ctx = (void *)(uintptr_t)probe_maps(st->probe);
+		p.folds.collect = kernel_collect;
+		p.folds.renew = kernel_renew;
+		p.folds.ctx = p.kernel.ctx;
 	}
 	if (st->uplink)
 		p.batch.first_epoch = uplink_first_epoch(st->uplink);

@@ -87,6 +87,8 @@ static void read_exec(struct reader *r, struct event *e)
 		.parent = a.parent,
 		.inode = a.inode,
 		.caps_effective = a.caps_effective,
+		.caps_permitted = a.caps_permitted,
+		.caps_inheritable = a.caps_inheritable,
 		.dev_major = a.dev_major,
 		.dev_minor = a.dev_minor,
 		.euid = a.euid,
@@ -103,6 +105,7 @@ static void read_exec(struct reader *r, struct event *e)
 		.filename = read_path(r, a.filename),
 		.args = read_span(r, a.args, ABI_ARGS_MAX),
 		.cwd = read_path(r, a.cwd),
+		.env = read_span(r, a.env, ABI_ENV_MAX),
 	};
 	if (a.parent.start_boot_ns > TIME_MAX_NS)
 		refuse(r, DECODE_FIELD);
@@ -148,6 +151,16 @@ static void read_open(struct reader *r, struct event *e)
 		.path_flags = a.path_flags,
 		.path = read_path(r, a.path),
 	};
+	e->syscall = a.call;
+	e->known = a.known;
+}
+
+/* Abstract socket names may hold NUL. */
+static struct pw_slice read_name(
+	struct reader *r, const struct abi_address *address, struct abi_span span)
+{
+	return address->flags & ABI_ADDR_ABSTRACT ? read_span(r, span, ABI_PATH_MAX)
+						  : read_path(r, span);
 }
 
 static void read_connect(struct reader *r, struct event *e)
@@ -160,21 +173,43 @@ static void read_connect(struct reader *r, struct event *e)
 	e->connect = (struct event_connect){
 		.ret = a.ret,
 		.fd = a.fd,
-		.family = a.family,
-		.sock_type = a.sock_type,
-		.protocol = a.protocol,
-		.port = a.port,
-		.local_port = a.local_port,
-		.addr_flags = a.addr_flags,
-		.path_flags = a.path_flags,
+		.address = a.address,
+		.path = read_name(r, &a.address, a.path),
 	};
-	memcpy(e->connect.addr, a.addr, sizeof(a.addr));
-	memcpy(e->connect.local, a.local, sizeof(a.local));
-	/* Abstract socket names may hold NUL. */
-	if (a.addr_flags & ABI_ADDR_ABSTRACT)
-		e->connect.path = read_span(r, a.path, ABI_PATH_MAX);
-	else
-		e->connect.path = read_path(r, a.path);
+	e->syscall = a.call;
+	e->known = a.known;
+}
+
+static void read_call(struct reader *r, struct event *e)
+{
+	struct abi_call a;
+
+	if (!read_fixed(r, &a, sizeof(a)))
+		return;
+	e->comm = read_comm(r, offsetof(struct abi_call, comm));
+	e->call = (struct event_call){
+		.num = {a.num[0], a.num[1], a.num[2]},
+		.target = a.target,
+		.target_pid = a.target_pid,
+		.ret = a.ret,
+		.resolved = a.resolved != 0,
+		.base_flags = a.base_flags,
+		.path_flags = a.path_flags,
+		.base2_flags = a.base2_flags,
+		.path2_flags = a.path2_flags,
+		.mode = a.mode,
+		.address = a.address,
+		.base = read_path(r, a.base),
+		.path = read_name(r, &a.address, a.path),
+		.base2 = read_path(r, a.base2),
+		.path2 = read_path(r, a.path2),
+		.text = read_path(r, a.text),
+		.data = read_span(r, a.data, ABI_DATA_MAX),
+	};
+	e->syscall = a.call;
+	e->known = a.known;
+	if (a.target.start_boot_ns > TIME_MAX_NS)
+		refuse(r, DECODE_FIELD);
 }
 
 static void read_cgroup(struct reader *r, struct event *e)
@@ -200,6 +235,10 @@ static void read_cgroup(struct reader *r, struct event *e)
 
 static void read_kind(struct reader *r, enum event_type type, struct event *e)
 {
+	if (event_is_call(type)) {
+		read_call(r, e);
+		return;
+	}
 	switch (type) {
 	case EVENT_EXEC:
 		read_exec(r, e);
@@ -220,11 +259,9 @@ static void read_kind(struct reader *r, enum event_type type, struct event *e)
 	case EVENT_CGROUP_RMDIR:
 		read_cgroup(r, e);
 		return;
-	case EVENT_NONE:
-	case EVENT_TYPES:
-		break;
+	default:
+		refuse(r, DECODE_KIND);
 	}
-	refuse(r, DECODE_KIND);
 }
 
 static void check_header(struct reader *r, const struct abi_header *h)
@@ -262,6 +299,8 @@ enum decode_result decode(const void *record, size_t len, struct event *ret)
 		.group = h.group,
 	};
 	read_kind(&r, e.type, &e);
+	if (e.syscall >= PW_SYSCALL_MAX)
+		refuse(&r, DECODE_FIELD);
 	if (r.result == DECODE_OK)
 		*ret = e;
 	return r.result;

@@ -5,6 +5,11 @@
 
 #define SHOWN_BYTES 256
 
+bool event_is_call(enum event_type type)
+{
+	return type >= EVENT_REMOVE && type < EVENT_TYPES;
+}
+
 const char *event_type_name(enum event_type type)
 {
 	static const char *const names[EVENT_TYPES] = {
@@ -37,35 +42,37 @@ static void add_field(struct pw_buf *out, const char *name, struct pw_slice valu
 	(void)pw_escape(out, value, SHOWN_BYTES);
 }
 
+static void describe_call(const struct event_call *c, struct pw_buf *out)
+{
+	add_field(out, "base", c->base);
+	add_field(out, "path", c->path);
+	add_field(out, "base2", c->base2);
+	add_field(out, "path2", c->path2);
+	add_field(out, "text", c->text);
+	(void)pw_buf_addf(out, " num=%llu,%llu,%llu ret=%d", (unsigned long long)c->num[0],
+		(unsigned long long)c->num[1], (unsigned long long)c->num[2], c->ret);
+}
+
 static void describe_details(const struct event *e, struct pw_buf *out)
 {
-	switch (e->type) {
-	case EVENT_EXEC:
+	if (e->type == EVENT_EXEC) {
 		add_field(out, "exe", e->exec.exe);
 		(void)pw_buf_addf(out, " flags=%#x", e->exec.exec_flags);
-		break;
-	case EVENT_FORK:
+	} else if (e->type == EVENT_FORK) {
 		(void)pw_buf_addf(out, " parent=%u", e->fork.parent.tgid);
-		break;
-	case EVENT_EXIT:
+	} else if (e->type == EVENT_EXIT) {
 		(void)pw_buf_addf(out, " status=%#x", e->exit.status);
-		break;
-	case EVENT_OPEN:
+	} else if (e->type == EVENT_OPEN) {
 		add_field(out, "path", e->open.path);
 		(void)pw_buf_addf(out, " flags=%#o ret=%d", e->open.open_flags, e->open.ret);
-		break;
-	case EVENT_CONNECT:
+	} else if (e->type == EVENT_CONNECT) {
 		add_field(out, "path", e->connect.path);
-		(void)pw_buf_addf(out, " family=%u port=%u ret=%d", e->connect.family,
-			e->connect.port, e->connect.ret);
-		break;
-	case EVENT_CGROUP_MKDIR:
-	case EVENT_CGROUP_RMDIR:
+		(void)pw_buf_addf(out, " family=%u port=%u ret=%d", e->connect.address.family,
+			e->connect.address.port, e->connect.ret);
+	} else if (e->type == EVENT_CGROUP_MKDIR || e->type == EVENT_CGROUP_RMDIR) {
 		add_field(out, "path", e->cgroup_dir.path);
-		break;
-	case EVENT_NONE:
-	case EVENT_TYPES:
-		break;
+	} else if (event_is_call(e->type)) {
+		describe_call(&e->call, out);
 	}
 }
 

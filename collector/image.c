@@ -57,12 +57,15 @@ static uint64_t program_identity(const struct program_facts *f)
 
 	h = pw_hash_mix(h, f->inode);
 	h = pw_hash_mix(h, (uint64_t)f->dev_major << 32 | f->dev_minor);
+	if (f->script.len > 0)
+		h = pw_hash_mix(h, pw_hash64(f->script, 1));
 	return pw_hash_mix(h, f->flags);
 }
 
 int program_new(const struct program_facts *facts, struct program **ret)
 {
-	const struct pw_slice *from[] = {&facts->exe, &facts->args, &facts->cwd, &facts->comm};
+	const struct pw_slice *from[] = {
+		&facts->exe, &facts->args, &facts->cwd, &facts->comm, &facts->script};
 	struct pw_slice *to[PW_COUNT(from)];
 	struct program *p = NULL;
 	uint8_t *at = NULL;
@@ -78,6 +81,7 @@ int program_new(const struct program_facts *facts, struct program **ret)
 	to[1] = &p->args;
 	to[2] = &p->cwd;
 	to[3] = &p->comm;
+	to[4] = &p->script;
 	for (size_t i = 0; i < PW_COUNT(from); i++) {
 		if (from[i]->len > 0)
 			memcpy(at, from[i]->ptr, from[i]->len);
@@ -87,6 +91,8 @@ int program_new(const struct program_facts *facts, struct program **ret)
 	p->holds = 1;
 	p->args_hash = facts->args_hash;
 	p->identity = program_identity(facts);
+	p->inode = facts->inode;
+	p->dev = (uint64_t)facts->dev_major << 32 | facts->dev_minor;
 	*ret = p;
 	return 0;
 }
@@ -140,6 +146,11 @@ int image_new(struct images *t, const struct image_facts *f, struct image **ret)
 		.tty = f->tty,
 		.session = f->session,
 		.pid_in_ns = f->pid_in_ns,
+		.euid = f->euid,
+		.egid = f->egid,
+		.caps_effective = f->caps_effective,
+		.caps_permitted = f->caps_permitted,
+		.caps_inheritable = f->caps_inheritable,
 		.start = f->start,
 	};
 	t->count++;

@@ -15,12 +15,14 @@
 struct program {
 	uint32_t holds;
 	struct pw_slice exe, args, cwd, comm; /* own memory; args redacted; empty = unknown */
-	uint64_t args_hash;                   /* of the arguments before redaction */
-	uint64_t identity; /* hash of path, file and circumstances: "the same program" */
+	struct pw_slice script; /* file given to exec when exe is only its interpreter */
+	uint64_t inode, dev;    /* of the executable; dev: major << 32 | minor */
+	uint64_t args_hash;     /* of the arguments before redaction */
+	uint64_t identity;      /* hash of path, file and circumstances: "the same program" */
 };
 
 struct program_facts {
-	struct pw_slice exe, args, cwd, comm; /* borrowed */
+	struct pw_slice exe, args, cwd, comm, script; /* borrowed */
 	uint64_t inode;
 	uint32_t dev_major, dev_minor;
 	uint32_t flags; /* ProcessFlag bits about the file: UPPER_LAYER, MEMFD, DELETED */
@@ -35,8 +37,9 @@ struct image {
 	struct image *parent; /* held; NULL = unknown or outside the container */
 	struct container *container; /* held; NULL = host */
 	struct program *program;     /* held; never NULL */
-	uint32_t pid, ppid, uid, gid, flags, tty, session;
-	uint32_t pid_in_ns; /* 0 = unknown */
+	uint32_t pid, ppid, uid, gid, flags, tty, session, euid, egid;
+	uint32_t pid_in_ns;                                        /* 0 = unknown */
+	uint64_t caps_effective, caps_permitted, caps_inheritable; /* at its exec */
 	struct pw_boot start;
 };
 
@@ -45,7 +48,8 @@ struct image_facts {
 	struct image *parent;
 	struct container *container;
 	struct program *program;
-	uint32_t pid, ppid, uid, gid, flags, tty, session, pid_in_ns;
+	uint32_t pid, ppid, uid, gid, flags, tty, session, pid_in_ns, euid, egid;
+	uint64_t caps_effective, caps_permitted, caps_inheritable;
 	struct pw_boot start;
 };
 

@@ -2,10 +2,13 @@
 # The kernel side and the sources of records; included by CMakeLists.txt beside it.
 include(bpf)
 pw_bpf(podward_bpf SOURCES
-	bpf/sys.bpf.c bpf/exec.bpf.c bpf/file.bpf.c bpf/net.bpf.c bpf/cgroup.bpf.c)
+	bpf/sys.bpf.c bpf/exec.bpf.c bpf/file.bpf.c bpf/path.bpf.c bpf/plain.bpf.c
+	bpf/net.bpf.c bpf/socket.bpf.c bpf/send.bpf.c bpf/signal.bpf.c bpf/cgroup.bpf.c)
 
-add_library(collector_kernel STATIC probe.c probe_try.c ring.c kmaps.c replay.c record.c)
-target_link_libraries(collector_kernel PUBLIC podward_flags pw_base PRIVATE podward_bpf ext::bpf)
+add_library(collector_kernel STATIC
+	probe.c probe_try.c ring.c kmaps.c calls.c replay.c record.c)
+target_link_libraries(collector_kernel PUBLIC podward_flags pw_base
+	PRIVATE podward_bpf ext::bpf ext::seccomp)
 add_dependencies(collector_kernel podward_bpf_skeleton)
 
 pw_test(test_replay OOM LINK collector_kernel)

@@ -94,6 +94,8 @@ static void publish_source(struct pw_metrics *m, const struct source_stats *s)
 		[ABI_READ_SOCKET] = "socket",
 		[ABI_READ_USER_ADDR] = "user_addr",
 		[ABI_READ_FILE] = "file",
+		[ABI_READ_ENV] = "env",
+		[ABI_READ_USER_DATA] = "user_data",
 	};
 
 	for (unsigned kind = 1; kind < ABI_KIND_COUNT; kind++)

@@ -97,33 +97,33 @@ uint32_t normalize_access(uint32_t open_flags, uint32_t mode)
 	return access;
 }
 
-static int unix_name(const struct event_connect *c, struct pw_buf *out)
+static int unix_name(const struct abi_address *a, struct pw_slice path, struct pw_buf *out)
 {
-	if (c->path.len == 0)
+	if (path.len == 0)
 		return 0;
-	if (!(c->addr_flags & ABI_ADDR_ABSTRACT))
-		return normalize_path(c->path, (struct pw_slice){0}, 0, out);
+	if (!(a->flags & ABI_ADDR_ABSTRACT))
+		return normalize_path(path, (struct pw_slice){0}, 0, out);
 	(void)pw_buf_add_byte(out, '@');
-	return pw_buf_add_slice(out, c->path);
+	return pw_buf_add_slice(out, path);
 }
 
-int normalize_address(
-	const struct event_connect *c, struct pw_buf *out, struct normalize_address *ret)
+int normalize_address(const struct abi_address *a, struct pw_slice path, struct pw_buf *out,
+	struct normalize_address *ret)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 	char text[INET6_ADDRSTRLEN];
-	bool is_mapped = c->family == AF_INET6 && memcmp(c->addr, mapped, sizeof(mapped)) == 0;
-	const uint8_t *addr = is_mapped ? c->addr + sizeof(mapped) : c->addr;
+	bool is_mapped = a->family == AF_INET6 && memcmp(a->addr, mapped, sizeof(mapped)) == 0;
+	const uint8_t *addr = is_mapped ? a->addr + sizeof(mapped) : a->addr;
 
 	pw_buf_clear(out);
 	*ret = (struct normalize_address){
-		.family = is_mapped ? AF_INET : c->family,
-		.port = c->port,
-		.protocol = (uint8_t)(c->protocol & 0xff),
+		.family = is_mapped ? AF_INET : a->family,
+		.port = a->port,
+		.protocol = (uint8_t)(a->protocol & 0xff),
 	};
-	if (c->family == AF_UNIX) {
+	if (a->family == AF_UNIX) {
 		ret->port = 0;
-		return unix_name(c, out);
+		return unix_name(a, path, out);
 	}
 	if (ret->family != AF_INET && ret->family != AF_INET6)
 		return 0;

@@ -26,5 +26,5 @@ struct normalize_address {
 };
 /* "10.0.0.1", "2001:db8::1", "/run/x.sock", "@abstract"; empty for an unnamed peer. Empties out
  * first. */
-int normalize_address(
-	const struct event_connect *c, struct pw_buf *out, struct normalize_address *ret);
+int normalize_address(const struct abi_address *a, struct pw_slice path, struct pw_buf *out,
+	struct normalize_address *ret);

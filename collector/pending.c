@@ -36,7 +36,7 @@ int pending_new(struct images *images, struct pods *pods, struct pending **ret)
 
 static size_t row_bytes(const struct pending_row *row)
 {
-	return sizeof(*row) + row->o.object.len;
+	return sizeof(*row) + row->o.object.len + row->o.object2.len;
 }
 
 /* Out of both lists, still with its hold on the image. */
@@ -55,6 +55,7 @@ static void row_unlink(struct pending *p, struct pending_row *row)
 static void row_free(struct pending *p, struct pending_row *row)
 {
 	image_put(p->images, row->o.image);
+	image_put(p->images, row->o.target);
 	free(row);
 }
 
@@ -84,7 +85,7 @@ int pending_add(struct pending *p, const struct occurrence *o)
 {
 	struct container *c = o->image->container;
 	struct pending_row *row = NULL;
-	size_t bytes = sizeof(*row) + o->object.len;
+	size_t bytes = sizeof(*row) + o->object.len + o->object2.len;
 
 	if (!fits(p, c, bytes)) {
 		p->stats.never++;
@@ -97,9 +98,8 @@ int pending_add(struct pending *p, const struct occurrence *o)
 	}
 	row->o = *o;
 	row->o.image = image_hold(o->image);
-	if (o->object.len > 0)
-		memcpy(row + 1, o->object.ptr, o->object.len);
-	row->o.object = pw_slice_of(row + 1, o->object.len);
+	row->o.target = image_hold(o->target);
+	occurrence_keep_texts(&row->o, row + 1);
 	DL_APPEND(c->pending, row);
 	DL_APPEND2(p->all, row, all_prev, all_next);
 	c->pending_count++;

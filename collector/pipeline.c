@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/pipeline.h"
 
-#include "collector/normalize.h"
-#include "common/base/hash.h"
+#include "collector/occur.h"
 #include "podward/v1/event.pb-c.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #define CONTAINERS_MAX    8192
 #define PROCESSES_DEFAULT 65536u
@@ -14,6 +12,7 @@
 #define FOLD_DEFAULT_NS   (10 * PW_NS_PER_S)
 #define SEEN_IDLE_NS      (30 * 60 * PW_NS_PER_S)
 #define SEEN_SWEEP_NS     (60 * PW_NS_PER_S)
+#define COLLECT_SOON_NS   (PW_NS_PER_S / 2) /* many containers may end at once */
 #define OBJECT_BYTES      (64u * 1024)
 #define LOSS(name)        ((uint32_t)PODWARD__V1__LOSS_REASON__LOSS_REASON_##name)
 #define EVENT_FLAG(name)  ((uint8_t)PODWARD__V1__EVENT_FLAG__EVENT_FLAG_##name)
@@ -28,8 +27,9 @@ struct pipeline {
 	struct seen *seen;
 	struct batcher *batcher;
 	struct loss loss;
-	struct pw_buf object;
+	struct occur occur;
 	struct pw_boot now; /* newest of ticks and records */
+	struct pw_boot collected;
 	struct pw_boot next_fold, next_seen_sweep;
 	struct pipeline_stats stats;
 };
@@ -64,6 +64,34 @@ static void tell_fold(void *ctx, const struct occurrence *fold)
 	batcher_add(p->batcher, fold, p->now);
 }
 
+/* --- repeats that the kernel side counted --- */
+
+static void note_repeats(void *ctx, uint64_t mark, uint64_t count)
+{
+	struct pipeline *p = ctx;
+
+	p->stats.seen += count;
+	if (!seen_repeats(p->seen, mark, count, p->now))
+		p->stats.filtered[PIPELINE_FILTER_REPEAT] += count;
+}
+
+static void collect_repeats(struct pipeline *p)
+{
+	const struct pipeline_kernel *k = &p->settings.folds;
+
+	if (k->collect)
+		(void)k->collect(k->ctx, note_repeats, p);
+	p->collected = p->now;
+}
+
+static void renew_kernel(struct pipeline *p)
+{
+	const struct pipeline_kernel *k = &p->settings.folds;
+
+	if (k->renew)
+		k->renew(k->ctx);
+}
+
 static void on_image_free(void *ctx, const struct image *i)
 {
 	struct pipeline *p = ctx;
@@ -94,80 +122,38 @@ static void on_container_end(void *ctx, struct container *c)
 {
 	struct pipeline *p = ctx;
 
+	if (p->now.ns >= p->collected.ns + COLLECT_SOON_NS)
+		collect_repeats(p);
 	seen_flush_container(p->seen, c, tell_fold, p);
 	procs_leave(p->procs, c);
 }
 
 /* --- one record --- */
 
-static uint8_t path_flags(uint32_t abi_flags)
+/* Whom the deed was done to: known by the kernel, or by the caller's word for it. */
+static struct image *target_of(const struct pipeline *p, const struct event *e, struct image *actor)
 {
-	uint8_t flags = 0;
+	const struct event_call *c = &e->call;
+	struct proc *target = NULL;
 
-	if (abi_flags & ABI_PATH_USER)
-		flags |= EVENT_FLAG(USER_PATH);
-	if (abi_flags & (ABI_PATH_TRUNCATED | ABI_PATH_FAILED))
-		flags |= EVENT_FLAG(TRUNCATED);
-	return flags;
+	if (!event_is_call(e->type))
+		return NULL;
+	if (c->target.tgid)
+		target = procs_find_start(p->procs, c->target.tgid, c->target.start_boot_ns);
+	else if (c->target_pid > 0)
+		target = procs_find_in_ns(p->procs, actor->container, (uint32_t)c->target_pid);
+	return target ? target->image : NULL;
 }
 
-static void occur_exec(struct pipeline *p, const struct event *e, struct occurrence *o)
-{
-	const struct image *parent = o->image->parent;
-
-	(void)normalize_path(e->exec.exe, (struct pw_slice){0}, 0, &p->object);
-	o->flags |= path_flags(e->exec.exe_flags);
-	o->extra =
-		pw_hash_mix(parent ? parent->program->identity : 0, o->image->program->args_hash);
-}
-
-static void occur_open(struct pipeline *p, const struct event *e, struct occurrence *o)
-{
-	const struct event_open *x = &e->open;
-	bool from_cwd = (x->path_flags & ABI_PATH_USER) && x->dirfd == -100;
-	struct pw_slice base = from_cwd ? o->image->program->cwd : (struct pw_slice){0};
-
-	(void)normalize_path(x->path, base, o->image->pid_in_ns, &p->object);
-	o->flags |= path_flags(x->path_flags);
-	o->aux = normalize_access(x->open_flags, x->mode);
-	o->ret = x->ret;
-}
-
-static void occur_connect(struct pipeline *p, const struct event *e, struct occurrence *o)
-{
-	const struct event_connect *x = &e->connect;
-	struct normalize_address address;
-
-	(void)normalize_address(x, &p->object, &address);
-	if (x->addr_flags & ABI_ADDR_TRUNCATED)
-		o->flags |= EVENT_FLAG(TRUNCATED);
-	if (x->addr_flags & ABI_ADDR_RESOLVED)
-		o->flags |= path_flags(x->path_flags);
-	o->aux = PW_CONNECT_AUX(address.port, address.protocol, address.family & 0xff);
-	o->ret = x->ret;
-}
-
-/* The comparable form; its object lies in p->object. */
 static void occur(
 	struct pipeline *p, const struct event *e, const struct proc *proc, struct occurrence *o)
 {
 	*o = (struct occurrence){
 		.image = proc->image,
-		.time = e->time,
-		.count = 1,
-		.kind = (uint8_t)event_wire_kind(e->type),
+		.target = target_of(p, e, proc->image),
 		.flags = proc->pre_running ? EVENT_FLAG(PRE_RUNNING) : 0,
 	};
-	pw_buf_clear(&p->object);
-	if (e->type == EVENT_EXEC)
-		occur_exec(p, e, o);
-	else if (e->type == EVENT_OPEN)
-		occur_open(p, e, o);
-	else if (e->type == EVENT_CONNECT)
-		occur_connect(p, e, o);
-	else if (e->type == EVENT_EXIT)
-		o->ret = (int32_t)e->exit.status;
-	o->object = pw_buf_slice(&p->object);
+	occur_fill(&p->occur, e, o);
 }
 
 static void filter(struct pipeline *p, enum pipeline_filter why)
@@ -248,6 +234,8 @@ int pipeline_record(void *ctx, const void *record, size_t len)
 	p->stats.records[e.type]++;
 	if (e.time.ns > p->now.ns)
 		p->now = e.time;
+	if (e.known.evicted_count > 0)
+		note_repeats(p, e.known.evicted_mark, e.known.evicted_count);
 	if (e.type == EVENT_CGROUP_MKDIR)
 		scope_mkdir(p->scope, &e, p->settings.boot_to_wall_ns);
 	else if (e.type == EVENT_CGROUP_RMDIR)
@@ -320,7 +308,8 @@ int pipeline_new(
 		p->settings.seen_limit = SEEN_DEFAULT;
 	if (p->settings.fold_window_ns == 0)
 		p->settings.fold_window_ns = FOLD_DEFAULT_NS;
-	pw_buf_init(&p->object, OBJECT_BYTES);
+	pw_buf_init(&p->occur.object, OBJECT_BYTES);
+	pw_buf_init(&p->occur.object2, OBJECT_BYTES);
 	r = build_tables(p);
 	if (r == 0)
 		r = build_scope(p);
@@ -343,7 +332,8 @@ void pipeline_free(struct pipeline *p)
 	scope_free(p->scope);
 	images_free(p->images);
 	pods_free(p->pods);
-	pw_buf_done(&p->object);
+	pw_buf_done(&p->occur.object);
+	pw_buf_done(&p->occur.object2);
 	free(p);
 }
 
@@ -392,6 +382,7 @@ void pipeline_tick(struct pipeline *p, struct pw_boot now)
 	if (now.ns > p->now.ns)
 		p->now = now;
 	if (p->now.ns >= p->next_fold.ns) {
+		collect_repeats(p);
 		if (p->next_fold.ns > 0)
 			seen_flush(p->seen, tell_fold, p);
 		p->next_fold.ns = p->now.ns + p->settings.fold_window_ns;
@@ -399,7 +390,11 @@ void pipeline_tick(struct pipeline *p, struct pw_boot now)
 	if (p->now.ns >= p->next_seen_sweep.ns) {
 		struct pw_boot before = {p->now.ns > SEEN_IDLE_NS ? p->now.ns - SEEN_IDLE_NS : 0};
 
+		/* What the two sides know drifts apart: once a minute all is announced anew. */
+		collect_repeats(p);
 		seen_sweep(p->seen, before);
+		seen_rotate_marks(p->seen);
+		renew_kernel(p);
 		p->next_seen_sweep.ns = p->now.ns + SEEN_SWEEP_NS;
 	}
 	scope_tick(p->scope, p->now);
@@ -450,12 +445,15 @@ void pipeline_note_gap(struct pipeline *p)
 
 void pipeline_forget_told(struct pipeline *p)
 {
+	collect_repeats(p);
 	seen_flush(p->seen, tell_fold, p);
 	seen_forget(p->seen);
+	renew_kernel(p);
 }
 
 void pipeline_flush(struct pipeline *p)
 {
+	collect_repeats(p);
 	seen_flush(p->seen, tell_fold, p);
 	batcher_close(p->batcher);
 }

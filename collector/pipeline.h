@@ -30,12 +30,23 @@ struct pipeline_view {
 	bool setup; /* the runtime's own, before the container's program runs */
 };
 
+/* What the kernel side folded by itself; NULL functions = it does not (replay, tests). */
+struct pipeline_kernel {
+	/* Takes the counts of repeats so far and calls fn for each; 0 or -errno. */
+	int (*collect)(
+		void *ctx, void (*fn)(void *fn_ctx, uint64_t mark, uint64_t count), void *fn_ctx);
+	/* Every behaviour is to be reported anew. */
+	void (*renew)(void *ctx);
+	void *ctx;
+};
+
 struct pipeline_settings {
 	const char *cgroup_root; /* NULL = no filesystem */
 	struct procfs *procfs;   /* borrowed; NULL = do not look into /proc */
 	bool all;                /* host processes too, for printing */
 	struct scope_rules rules;
 	struct scope_kernel kernel;
+	struct pipeline_kernel folds;
 	uint32_t process_limit;  /* 0 = 65,536 */
 	uint32_t seen_limit;     /* 0 = 131,072 */
 	uint64_t fold_window_ns; /* 0 = 10 s */
@@ -49,7 +60,8 @@ struct pipeline_settings {
 	FILTER(HOST, "host")         /* not in a container */                               \
 	FILTER(SETUP, "setup")       /* the runtime's own process before the container's */ \
 	FILTER(EXCLUDED, "excluded") /* container that is not watched */                    \
-	FILTER(EXIT, "unknown_exit") /* end of a process never heard of */
+	FILTER(EXIT, "unknown_exit") /* end of a process never heard of */                  \
+	FILTER(REPEAT, "repeat")     /* counted in the kernel, behaviour forgotten here */
 
 enum pipeline_filter {
 #define PIPELINE_ENUM(suffix, label) PIPELINE_FILTER_##suffix,

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/print.h"
 
+#include "collector/calls.h"
 #include "common/base/escape.h"
 #include "podward/v1/event.pb-c.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define SHOWN_BYTES 2048
-#define SHORT_ID    12u
-#define PARENTS_MAX 16u
+#define SHOWN_BYTES     2048
+#define SHORT_ID        12u
+#define PRINT_CALL_SIZE 64
+#define PARENTS_MAX     16u
 
 /* Names of bits, for both forms. */
 struct bit_name {
@@ -32,6 +34,11 @@ static const struct bit_name process_bits[] = {
 	PROCESS_BIT(STDIN_SOCKET, "stdin_socket"),
 	PROCESS_BIT(STDOUT_SOCKET, "stdout_socket"),
 	PROCESS_BIT(PARTIAL, "partial"),
+	PROCESS_BIT(STDERR_SOCKET, "stderr_socket"),
+	PROCESS_BIT(STDIN_PIPE, "stdin_pipe"),
+	PROCESS_BIT(STDOUT_PIPE, "stdout_pipe"),
+	PROCESS_BIT(SCRIPT, "script"),
+	PROCESS_BIT(BY_FD, "by_fd"),
 };
 #define ACCESS_BIT(suffix, text)                                                \
 	{                                                                       \
@@ -54,7 +61,27 @@ static const struct bit_name event_bits[] = {
 	EVENT_BIT(TRUNCATED, "truncated"),
 	EVENT_BIT(FOLD, "fold"),
 	EVENT_BIT(PRE_RUNNING, "pre_running"),
+	EVENT_BIT(IO_URING, "io_uring"),
+	EVENT_BIT(COMPAT, "compat"),
 };
+
+/* aux is PW_CONNECT_AUX */
+static bool has_address(const struct occurrence *o)
+{
+	return o->kind == PW_EVENT_CONNECT || o->kind == PW_EVENT_BIND ||
+	       o->kind == PW_EVENT_LISTEN || o->kind == PW_EVENT_ACCEPT || o->kind == PW_EVENT_SEND;
+}
+
+static bool has_access(const struct occurrence *o)
+{
+	return o->kind == PW_EVENT_OPEN || o->kind == PW_EVENT_OPEN_BY_HANDLE;
+}
+
+/* aux is a number of its own */
+static bool has_number(const struct occurrence *o)
+{
+	return o->kind >= PW_EVENT_REMOVE && !has_address(o) && !has_access(o);
+}
 
 static const char *protocol_name(uint8_t protocol)
 {
@@ -186,10 +213,13 @@ static void json_lineage(struct pw_buf *out, const struct image *i)
 
 static void json_occurrence(struct pw_buf *out, const struct occurrence *o)
 {
+	char call[PRINT_CALL_SIZE];
+
 	json_text(out, "object", o->object);
-	if (o->kind == PW_EVENT_OPEN)
+	json_text(out, "object2", o->object2);
+	if (has_access(o))
 		json_bits(out, "access", o->aux, access_bits, PW_COUNT(access_bits));
-	if (o->kind == PW_EVENT_CONNECT) {
+	if (has_address(o)) {
 		json_text(out, "family", pw_slice_str(family_name(PW_CONNECT_FAMILY(o->aux))));
 		if (PW_CONNECT_FAMILY(o->aux) != AF_UNIX) {
 			json_text(out, "protocol",
@@ -197,6 +227,15 @@ static void json_occurrence(struct pw_buf *out, const struct occurrence *o)
 			json_number(out, "port", PW_CONNECT_PORT(o->aux));
 		}
 	}
+	if (has_number(o))
+		json_number(out, "number", o->aux);
+	if (o->arg != 0)
+		json_number(out, "argument", (int64_t)o->arg);
+	if (o->target)
+		json_number(out, "target", o->target->pid);
+	if (o->syscall > 0)
+		json_text(out, "syscall",
+			pw_slice_str(calls_name(o->syscall - 1u, call, sizeof(call))));
 	json_number(out, "result", o->ret);
 	json_bits(out, "flags", o->flags, event_bits, PW_COUNT(event_bits));
 }
@@ -228,21 +267,12 @@ static const char *colour_of(const struct print_settings *s, enum event_type typ
 {
 	if (!s->colour)
 		return "";
-	switch (type) {
-	case EVENT_EXEC:
+	if (type == EVENT_EXEC)
 		return "\033[1;32m";
-	case EVENT_OPEN:
+	if (type == EVENT_OPEN)
 		return "\033[36m";
-	case EVENT_CONNECT:
+	if (type == EVENT_CONNECT)
 		return "\033[1;35m";
-	case EVENT_FORK:
-	case EVENT_EXIT:
-	case EVENT_CGROUP_MKDIR:
-	case EVENT_CGROUP_RMDIR:
-	case EVENT_NONE:
-	case EVENT_TYPES:
-		break;
-	}
 	return "\033[2m";
 }
 
@@ -290,9 +320,17 @@ static void compact_details(const struct pipeline_view *v, struct pw_buf *out)
 	(void)pw_escape(out, o->object, SHOWN_BYTES);
 	if (o->kind == PW_EVENT_EXEC)
 		compact_args(v->image->program->args, out);
-	if (o->kind == PW_EVENT_OPEN)
+	if (o->object2.len > 0) {
+		(void)pw_buf_add_str(out, " ");
+		(void)pw_escape(out, o->object2, SHOWN_BYTES);
+	}
+	if (has_access(o))
 		compact_bits(o->aux, access_bits, PW_COUNT(access_bits), out);
-	if (o->kind == PW_EVENT_CONNECT && PW_CONNECT_FAMILY(o->aux) != AF_UNIX)
+	if (has_number(o) && (o->aux != 0 || o->arg != 0))
+		(void)pw_buf_addf(out, " %#x %#llx", o->aux, (unsigned long long)o->arg);
+	if (o->target)
+		(void)pw_buf_addf(out, " of pid %u", o->target->pid);
+	if (has_address(o) && PW_CONNECT_FAMILY(o->aux) != AF_UNIX)
 		(void)pw_buf_addf(out, " %s/%u", protocol_name(PW_CONNECT_PROTO(o->aux)),
 			PW_CONNECT_PORT(o->aux));
 	if (o->kind == PW_EVENT_EXIT)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "collector/ring.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/random.h"
 #include "podward_bpf.skel.h"
 
 #define PROBE_BTF_PATH      "/sys/kernel/btf/vmlinux"
@@ -23,20 +25,26 @@
 #define PROBE_RING_MIN      (64u << 10)
 #define PROBE_RING_MAX      (64u << 20)
 #define PROBE_SCOPE_ENTRIES 16384u
-#define PROBE_ALL_KINDS     ((1u << ABI_KIND_COUNT) - 1)
+#define PROBE_KNOWN_BYTES   (KNOWN_PLACES * sizeof(struct abi_known_place))
+#define PROBE_ALL_KINDS     (ABI_KIND_BIT(ABI_KIND_COUNT) - 1)
 
 /* Programs that only run by tail call, and their place in which map. */
 static const struct {
 	const char *program, *map;
 	uint32_t index;
 } probe_handlers[] = {
-	{"file_open_exit", "handlers", SYSCALL_OPEN},
-	{"file_open_exit", "handlers", SYSCALL_OPENAT},
-	{"file_open_exit", "handlers", SYSCALL_OPENAT2},
-	{"file_open_exit", "handlers", SYSCALL_CREAT},
-	{"net_connect_exit", "handlers", SYSCALL_CONNECT},
-	{"net_connect_exit", "handlers", SYSCALL_SOCKETCALL},
+	{"file_open_exit", "handlers", HANDLER_OPEN},
+	{"net_connect_exit", "handlers", HANDLER_CONNECT},
+	{"plain_exit", "handlers", HANDLER_PLAIN},
+	{"path_exit", "handlers", HANDLER_PATH},
+	{"paths_exit", "handlers", HANDLER_PATHS},
+	{"paths_large_exit", "handlers", HANDLER_PATHS_LARGE},
+	{"socket_exit", "handlers", HANDLER_SOCKET},
+	{"send_exit", "handlers", HANDLER_SEND},
+	{"send_many_exit", "handlers", HANDLER_SEND_MANY},
+	{"stdio_exit", "handlers", HANDLER_STDIO},
 	{"exec_small", "exec_stages", EXEC_STAGE_SMALL},
+	{"exec_medium", "exec_stages", EXEC_STAGE_MEDIUM},
 	{"exec_large", "exec_stages", EXEC_STAGE_LARGE},
 };
 
@@ -154,6 +162,18 @@ static int probe_sizes(struct probe *p, const struct probe_options *options, str
 	return 0;
 }
 
+static int probe_map_known(struct probe *p, struct pw_err *err)
+{
+	void *at = mmap(NULL, PROBE_KNOWN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+		bpf_map__fd(p->skeleton->maps.known), 0);
+	int code = -errno;
+
+	if (at == MAP_FAILED)
+		return pw_err_set(err, code, "map of known behaviours: %s", pw_err_text(code));
+	p->maps.known = at;
+	return 0;
+}
+
 static int probe_load(struct probe *p, struct pw_err *err)
 {
 	int r = podward_bpf__load(p->skeleton);
@@ -172,7 +192,9 @@ static int probe_load(struct probe *p, struct pw_err *err)
 	p->maps.scope_fd = bpf_map__fd(p->skeleton->maps.scope);
 	p->maps.settings_fd = bpf_map__fd(p->skeleton->maps.settings);
 	p->maps.counters_fd = bpf_map__fd(p->skeleton->maps.counters);
-	return 0;
+	p->maps.syscalls_fd = bpf_map__fd(p->skeleton->maps.syscalls);
+	p->maps.lost_fd = bpf_map__fd(p->skeleton->maps.lost);
+	return probe_map_known(p, err);
 }
 
 static int probe_settings(struct probe *p, const struct probe_options *options, struct pw_err *err)
@@ -181,12 +203,15 @@ static int probe_settings(struct probe *p, const struct probe_options *options, 
 	struct abi_settings settings = {
 		.flags = options->setting_flags,
 		.self_tgid = (uint32_t)getpid(),
-		.kind_mask = options->kind_mask ? options->kind_mask : PROBE_ALL_KINDS,
 		.wakeup_bytes = ring / 4,
+		.key = pw_random_u64(),
 	};
+	uint64_t kinds = options->kind_mask ? options->kind_mask : PROBE_ALL_KINDS;
 	int r = kmaps_settings_set(&p->maps, &settings);
 
-	return r < 0 ? pw_err_set(err, r, "settings map: %s", pw_err_text(r)) : 0;
+	if (r < 0)
+		return pw_err_set(err, r, "settings map: %s", pw_err_text(r));
+	return kmaps_plan_set(&p->maps, kinds, options->every_mask, !options->no_first_use, err);
 }
 
 static struct bpf_program *probe_find(const struct probe *p, const char *name)
@@ -293,6 +318,8 @@ static void probe_close(struct source *s)
 	struct probe *p = (struct probe *)(void *)s;
 
 	ring_close(p->ring);
+	if (p->maps.known)
+		(void)munmap(p->maps.known, PROBE_KNOWN_BYTES);
 	podward_bpf__destroy(p->skeleton);
 	free(p);
 }

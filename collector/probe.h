@@ -13,7 +13,9 @@ struct probe_options {
 	uint32_t ring_bytes;    /* power of two, 64 KiB .. 64 MiB; 0 = 4 MiB */
 	uint32_t scope_entries; /* 0 = 16,384 */
 	uint32_t setting_flags; /* SETTING_* */
-	uint32_t kind_mask;     /* bit n = report kind n; 0 = all */
+	uint64_t kind_mask;     /* bit n = report kind n; 0 = all */
+	uint64_t every_mask;    /* bit n = report every occurrence of kind n, fold none */
+	bool no_first_use;      /* the first use of a system call is no event */
 };
 
 /* What one kernel program does and what the kernel skipped of it. */

@@ -12,15 +12,18 @@
 
 #define FLAG(name) ((uint32_t)PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_##name)
 /* What a fork hands on to the child. */
-#define FORK_FLAGS                                                               \
-	(FLAG(UPPER_LAYER) | FLAG(MEMFD) | FLAG(DELETED) | FLAG(NOT_FROM_INIT) | \
-		FLAG(ARGS_TRUNCATED) | FLAG(STDIN_SOCKET) | FLAG(STDOUT_SOCKET) | FLAG(PARTIAL))
+#define FORK_FLAGS                                                                          \
+	(FLAG(UPPER_LAYER) | FLAG(MEMFD) | FLAG(DELETED) | FLAG(NOT_FROM_INIT) |            \
+		FLAG(ARGS_TRUNCATED) | FLAG(STDIN_SOCKET) | FLAG(STDOUT_SOCKET) |           \
+		FLAG(STDERR_SOCKET) | FLAG(STDIN_PIPE) | FLAG(STDOUT_PIPE) | FLAG(SCRIPT) | \
+		FLAG(BY_FD) | FLAG(PARTIAL))
 /* What an exec in place keeps. */
 #define EXEC_FLAGS      (FLAG(INIT) | FLAG(NOT_FROM_INIT))
 #define START_TOLERANCE (10 * PW_NS_PER_MS) /* /proc has the start in clock ticks */
 /* Source: include/linux/proc_ns.h, PROC_PID_INIT_INO: fixed in every kernel. */
 #define FIRST_PID_NS     0xEFFFFFFCu
 #define ARGS_LIMIT_BYTES (64u * 1024)
+#define FIND_STEPS       4096u
 
 struct procs {
 	struct procs_settings settings;
@@ -94,6 +97,21 @@ static struct proc *find_same(const struct procs *t, uint32_t pid, struct pw_boo
 	struct proc *p = procs_find(t, pid);
 
 	return p && same_start(p->start, start) ? p : NULL;
+}
+
+struct proc *procs_find_start(const struct procs *t, uint32_t pid, uint64_t start_ns)
+{
+	return find_same(t, pid, (struct pw_boot){start_ns});
+}
+
+struct proc *procs_find_in_ns(const struct procs *t, const struct container *c, uint32_t pid)
+{
+	struct proc *p = t->list ? t->list->prev : NULL; /* utlist: the tail */
+
+	for (uint32_t i = 0; p && i < FIND_STEPS && i < t->count; i++, p = p->prev)
+		if (p->image->container == c && p->image->pid_in_ns == pid)
+			return p;
+	return NULL;
 }
 
 static void touch(struct procs *t, struct proc *p)
@@ -177,12 +195,22 @@ static uint32_t exec_program_flags(const struct event_exec *x)
 
 static uint32_t exec_flags(const struct event *e)
 {
-	const struct event_exec *x = &e->exec;
-	uint32_t flags = exec_program_flags(x);
+	static const struct {
+		uint32_t abi, flag;
+	} rows[] = {
+		{ABI_EXEC_ARGS_TRUNCATED, FLAG(ARGS_TRUNCATED)},
+		{ABI_EXEC_STDIN_SOCKET, FLAG(STDIN_SOCKET)},
+		{ABI_EXEC_STDOUT_SOCKET, FLAG(STDOUT_SOCKET)},
+		{ABI_EXEC_STDERR_SOCKET, FLAG(STDERR_SOCKET)},
+		{ABI_EXEC_STDIN_PIPE, FLAG(STDIN_PIPE)},
+		{ABI_EXEC_STDOUT_PIPE, FLAG(STDOUT_PIPE)},
+		{ABI_EXEC_SCRIPT, FLAG(SCRIPT)},
+		{ABI_EXEC_BY_FD, FLAG(BY_FD)},
+	};
+	uint32_t flags = exec_program_flags(&e->exec);
 
-	flags |= x->exec_flags & ABI_EXEC_ARGS_TRUNCATED ? FLAG(ARGS_TRUNCATED) : 0;
-	flags |= x->exec_flags & ABI_EXEC_STDIN_SOCKET ? FLAG(STDIN_SOCKET) : 0;
-	flags |= x->exec_flags & ABI_EXEC_STDOUT_SOCKET ? FLAG(STDOUT_SOCKET) : 0;
+	for (size_t i = 0; i < PW_COUNT(rows); i++)
+		flags |= e->exec.exec_flags & rows[i].abi ? rows[i].flag : 0;
 	flags |= e->flags & ABI_FLAG_PARTIAL ? FLAG(PARTIAL) : 0;
 	return flags;
 }
@@ -212,6 +240,11 @@ static int move(struct procs *t, struct proc *p, const struct event *e, struct c
 		.tty = old->tty,
 		.session = old->session,
 		.pid_in_ns = old->pid_in_ns,
+		.euid = old->euid,
+		.egid = old->egid,
+		.caps_effective = old->caps_effective,
+		.caps_permitted = old->caps_permitted,
+		.caps_inheritable = old->caps_inheritable,
 		.start = old->start,
 	};
 	struct image *image = NULL;
@@ -241,6 +274,8 @@ static int image_bare(struct procs *t, const struct event *e, struct container *
 		.tty = facts ? facts->tty : 0,
 		.session = facts ? facts->session : 0,
 		.pid_in_ns = facts ? facts->pid_in_ns : 0,
+		.euid = e->uid,
+		.egid = e->gid,
 		.start = e->start,
 		.flags = facts ? facts->program.flags : FLAG(PARTIAL),
 	};
@@ -300,6 +335,11 @@ static int note_fork(struct procs *t, const struct event *e, struct container *c
 		.flags = inside ? parent->image->flags & FORK_FLAGS : 0,
 		.tty = parent->image->tty,
 		.session = parent->image->session,
+		.euid = parent->image->euid,
+		.egid = parent->image->egid,
+		.caps_effective = parent->image->caps_effective,
+		.caps_permitted = parent->image->caps_permitted,
+		.caps_inheritable = parent->image->caps_inheritable,
 		.pid_in_ns = e->fork.pid_in_ns,
 		.start = e->start,
 	};
@@ -334,6 +374,7 @@ static int image_of_exec(
 		.args = x->args,
 		.cwd = x->cwd,
 		.comm = e->comm,
+		.script = x->exec_flags & ABI_EXEC_SCRIPT ? x->filename : (struct pw_slice){0},
 		.inode = x->inode,
 		.dev_major = x->dev_major,
 		.dev_minor = x->dev_minor,
@@ -351,6 +392,11 @@ static int image_of_exec(
 	facts.tty = x->tty;
 	facts.session = x->session;
 	facts.pid_in_ns = x->pid_in_ns;
+	facts.euid = x->euid;
+	facts.egid = x->egid;
+	facts.caps_effective = x->caps_effective;
+	facts.caps_permitted = x->caps_permitted;
+	facts.caps_inheritable = x->caps_inheritable;
 	facts.start = e->start;
 	r = image_new(t->images, &facts, ret);
 	program_put(facts.program);
@@ -456,6 +502,8 @@ int procs_add_running(struct procs *t, const struct proc_facts *facts, struct co
 		.tty = facts->tty,
 		.session = facts->session,
 		.pid_in_ns = facts->pid_in_ns,
+		.euid = facts->uid,
+		.egid = facts->gid,
 		.start = facts->start,
 		.flags = facts->program.flags | FLAG(PRE_RUNNING),
 	};

@@ -70,6 +70,10 @@ int procs_note(struct procs *t, const struct event *e, struct container *c,
 /* After the exit event was handled: forgets the process. */
 void procs_exit(struct procs *t, struct proc *p);
 struct proc *procs_find(const struct procs *t, uint32_t pid);
+/* The same, unless it is another process with that number; start_ns 0 = any. */
+struct proc *procs_find_start(const struct procs *t, uint32_t pid, uint64_t start_ns);
+/* By its number in the container's own pid namespace; looks at the latest 4,096 processes only. */
+struct proc *procs_find_in_ns(const struct procs *t, const struct container *c, uint32_t pid);
 /* Forgets the processes of a container whose cgroups are gone. */
 void procs_leave(struct procs *t, const struct container *c);
 /*

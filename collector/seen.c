@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/seen.h"
 
+#include "collector/known.h"
 #include "common/base/hash.h"
 #include "common/base/random.h"
 #include "common/base/u64map.h"
@@ -8,6 +9,8 @@
 
 #include <errno.h>
 #include <utlist.h>
+
+#define MARKS_MAX 32768u /* their images are held: far below the ceiling of images */
 
 struct seen_entry {
 	struct seen_entry *prev, *next;    /* of all open folds */
@@ -22,6 +25,7 @@ struct seen {
 	struct images *images;
 	struct pw_u64map *map;
 	struct seen_entry *open;
+	struct known *known;
 	uint32_t limit;
 	uint64_t seed;
 	struct seen_stats stats;
@@ -43,6 +47,8 @@ int seen_new(uint32_t limit, struct images *images, struct seen **ret)
 	s->limit = limit;
 	s->seed = pw_random_u64();
 	r = pw_u64map_new(limit, &s->map);
+	if (r == 0)
+		r = known_new(limit < MARKS_MAX ? limit : MARKS_MAX, images, &s->known);
 	if (r < 0)
 		return r;
 	*ret = PW_TAKE(s);
@@ -80,6 +86,7 @@ void seen_free(struct seen *s)
 		while (pw_u64map_next(s->map, &cursor, &key, &value))
 			free((struct seen_entry *)(uintptr_t)value);
 	pw_u64map_free(s->map);
+	known_free(s->known);
 	free(s);
 }
 
@@ -96,17 +103,20 @@ static uint64_t key_of(const struct seen *s, const struct occurrence *o)
 	const struct image *i = o->image;
 	uint64_t h = pw_hash64(o->object, s->seed);
 
+	if (o->object2.len > 0)
+		h = pw_hash_mix(h, pw_hash64(o->object2, s->seed));
 	h = pw_hash_mix(h, (uintptr_t)i->container);
 	h = pw_hash_mix(h, i->program->identity);
 	h = pw_hash_mix(h, (uint64_t)i->uid << 32 | i->flags);
 	h = pw_hash_mix(h, (uint64_t)o->aux << 32 | (uint32_t)outcome_of(o));
 	h = pw_hash_mix(h, o->extra);
+	h = pw_hash_mix(h, o->arg);
 	return pw_hash_mix(h, (uint64_t)o->kind << 8 | o->flags);
 }
 
 static struct seen_entry *entry_new(const struct occurrence *o, uint64_t key)
 {
-	struct seen_entry *e = pw_alloc0(1, sizeof(*e) + o->object.len);
+	struct seen_entry *e = pw_alloc0(1, sizeof(*e) + o->object.len + o->object2.len);
 
 	if (!e)
 		return NULL;
@@ -114,10 +124,9 @@ static struct seen_entry *entry_new(const struct occurrence *o, uint64_t key)
 	e->container = o->image->container;
 	e->fold = *o;
 	e->fold.image = NULL;
+	e->fold.target = NULL; /* may be another's each time */
 	e->fold.count = 0;
-	if (o->object.len > 0)
-		memcpy(e + 1, o->object.ptr, o->object.len);
-	e->fold.object = pw_slice_of(e + 1, o->object.len);
+	occurrence_keep_texts(&e->fold, e + 1);
 	e->last = o->time;
 	return e;
 }
@@ -136,31 +145,61 @@ static enum seen_result note_new(struct seen *s, const struct occurrence *o, uin
 	return SEEN_NEW;
 }
 
+static void fold_add(struct seen *s, struct seen_entry *e, struct image *image, uint32_t count,
+	struct pw_boot at)
+{
+	if (e->fold.count == 0) {
+		fold_open(s, e, image);
+	} else if (e->fold.image != image) {
+		/* The fold goes with the latest process. */
+		image_put(s->images, e->fold.image);
+		e->fold.image = image_hold(image);
+	}
+	e->fold.count += count;
+	e->fold.time = at;
+	e->last = at;
+	s->stats.folded += count;
+}
+
+static struct seen_entry *find(const struct seen *s, uint64_t key)
+{
+	const uint64_t *value = pw_u64map_find(s->map, key);
+
+	return value ? (struct seen_entry *)(uintptr_t)*value : NULL;
+}
+
 enum seen_result seen_note(struct seen *s, const struct occurrence *o)
 {
 	uint64_t key = key_of(s, o);
-	const uint64_t *value = pw_u64map_find(s->map, key);
-	struct seen_entry *e = value ? (struct seen_entry *)(uintptr_t)*value : NULL;
+	struct seen_entry *e = find(s, key);
 
+	if (o->known.mark)
+		known_put(s->known, o->known.mark, key, o->image);
 	if (!e)
 		return note_new(s, o, key);
 	if (e->fold.count == UINT32_MAX) {
 		s->stats.bypassed++;
 		return SEEN_BYPASS;
 	}
-	if (e->fold.count == 0) {
-		fold_open(s, e, o->image);
-	} else if (e->fold.image != o->image) {
-		/* The fold goes with the latest process. */
-		image_put(s->images, e->fold.image);
-		e->fold.image = image_hold(o->image);
-	}
-	e->fold.count++;
-	e->fold.time = o->time;
+	fold_add(s, e, o->image, 1, o->time);
 	e->fold.ret = o->ret;
-	e->last = o->time;
-	s->stats.folded++;
 	return SEEN_REPEAT;
+}
+
+bool seen_repeats(struct seen *s, uint64_t mark, uint64_t count, struct pw_boot now)
+{
+	struct known_mark m;
+	struct seen_entry *e = known_find(s->known, mark, &m) ? find(s, m.key) : NULL;
+
+	if (!e || count > UINT32_MAX - e->fold.count)
+		return false;
+	fold_add(s, e, m.image, (uint32_t)count, now);
+	return true;
+}
+
+void seen_rotate_marks(struct seen *s)
+{
+	known_rotate(s->known);
 }
 
 static void fold_out(struct seen *s, struct seen_entry *e, seen_fold_fn fn, void *ctx)

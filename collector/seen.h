@@ -33,6 +33,13 @@ typedef void (*seen_fold_fn)(void *ctx, const struct occurrence *fold);
 int seen_new(uint32_t limit, struct images *images, struct seen **ret) PW_MUST_CHECK;
 void seen_free(struct seen *s); /* open folds are given up: flush first */
 enum seen_result seen_note(struct seen *s, const struct occurrence *o);
+/*
+ * count repeats that the kernel side counted under a mark (occurrence.known). False: nobody knows
+ * the mark any more.
+ */
+bool seen_repeats(struct seen *s, uint64_t mark, uint64_t count, struct pw_boot now);
+/* Marks that are not announced again until the next call are forgotten then. */
+void seen_rotate_marks(struct seen *s);
 /* Hands out all open folds. */
 void seen_flush(struct seen *s, seen_fold_fn fn, void *ctx);
 /* Those of one container, and forgets what it did: it ended. */

@@ -59,7 +59,7 @@ DOORS = [
     ("bpf/*", ["collector/probe.c", "collector/probe_*.c", "collector/ring.c", "collector/kmaps.c"]),
     ("*.skel.h", ["collector/probe.c", "collector/probe_*.c", "collector/kmaps.c"]),
     ("cap-ng.h", ["collector/privileges.c"]),
-    ("seccomp.h", ["collector/privileges.c"]),
+    ("seccomp.h", ["collector/privileges.c", "collector/calls.c"]),
     ("zstd.h", ["common/base/compress.c", "analyzer/checkpoint.c"]),
     ("zlib.h", ["common/web/gzip.c"]),
     ("cmocka.h", ["*/tests/*", "common/testing/*"]),

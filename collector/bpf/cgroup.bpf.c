@@ -61,7 +61,7 @@ static __always_inline void cgroup_report(
 {
 	struct abi_settings *s = scope_settings();
 
-	if (!s || !(s->kind_mask & (1u << kind)))
+	if (!s || !(s->kind_mask & ABI_KIND_BIT(kind)))
 		return;
 	emit_seen(kind);
 	if (!cgroup_emit(cgroup, path, kind, scope_flags, CLASS_SMALL))

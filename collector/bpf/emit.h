@@ -13,8 +13,9 @@
 /* Size classes. A path writer needs NAME_SLACK free bytes behind what it writes (read.h). */
 #define CLASS_SMALL  512u
 #define CLASS_MEDIUM 1024u
-#define CLASS_EXEC   2048u
+#define CLASS_EXEC   4096u
 #define CLASS_PATH   4608u
+#define CLASS_EXEC2  16384u
 #define CLASS_LARGE  ABI_RECORD_MAX
 
 static __always_inline struct abi_counters *emit_counters(void)
@@ -32,12 +33,43 @@ static __always_inline void emit_seen(uint32_t kind)
 		__sync_fetch_and_add(&c->seen[kind], 1);
 }
 
+/* Whose loss it is; when the map is full the difference to the counters is the node's. */
+static __always_inline void emit_lost(uint32_t reason)
+{
+	uint64_t cgroup = bpf_get_current_cgroup_id();
+	struct abi_lost none = {}, *l = bpf_map_lookup_elem(&lost, &cgroup);
+
+	if (!l) {
+		(void)bpf_map_update_elem(&lost, &cgroup, &none, BPF_NOEXIST);
+		l = bpf_map_lookup_elem(&lost, &cgroup);
+	}
+	if (l && reason < ABI_DROP_COUNT)
+		__sync_fetch_and_add(&l->count[reason], 1);
+}
+
 static __always_inline void emit_dropped(uint32_t kind, uint32_t reason)
 {
 	struct abi_counters *c = emit_counters();
 
 	if (c && kind < ABI_KIND_COUNT && reason < ABI_DROP_COUNT)
 		__sync_fetch_and_add(&c->dropped[kind][reason], 1);
+	emit_lost(reason);
+}
+
+static __always_inline void emit_folded(uint32_t kind)
+{
+	struct abi_counters *c = emit_counters();
+
+	if (c && kind < ABI_KIND_COUNT)
+		__sync_fetch_and_add(&c->folded[kind], 1);
+}
+
+static __always_inline void emit_filtered(uint32_t kind)
+{
+	struct abi_counters *c = emit_counters();
+
+	if (c && kind < ABI_KIND_COUNT)
+		__sync_fetch_and_add(&c->filtered[kind], 1);
 }
 
 static __always_inline void emit_read_failed(uint32_t site)

@@ -3,8 +3,19 @@
 #include "collector/bpf/read.h"
 
 #define PIDTYPE_SID 3
-#define ROOM_SMALL  256u /* slot of each path in the small class */
-#define ARGS_SMALL  (CLASS_EXEC - (uint32_t)sizeof(struct abi_exec) - 3 * ROOM_SMALL)
+/* Slots of a record of each class: the three paths, the arguments, the environment. */
+#define PATH_ROOM(cap) ((cap) == CLASS_EXEC ? 256u : (cap) == CLASS_EXEC2 ? 1024u : ABI_PATH_MAX)
+#define ARGS_ROOM(cap) ((cap) == CLASS_EXEC ? 1200u : (cap) == CLASS_EXEC2 ? 4896u : ABI_ARGS_MAX)
+#define ENV_ROOM(cap)  ((cap) == CLASS_EXEC ? 1920u : ABI_ENV_MAX)
+
+#define EXEC_FITS(cap)                                                                           \
+	_Static_assert(                                                                          \
+		sizeof(struct abi_exec) + 3 * PATH_ROOM(cap) + ARGS_ROOM(cap) + ENV_ROOM(cap) <= \
+			(cap),                                                                   \
+		"slots")
+EXEC_FITS(CLASS_EXEC);
+EXEC_FITS(CLASS_EXEC2);
+EXEC_FITS(CLASS_LARGE);
 
 struct exec_build {
 	struct scope_hit hit;
@@ -13,6 +24,8 @@ struct exec_build {
 	struct file *file;
 	uint64_t arg_start;
 	uint64_t arg_len; /* kept */
+	uint64_t env_start;
+	uint64_t env_len; /* kept */
 	uint32_t flags;   /* ABI_EXEC_* */
 };
 
@@ -66,14 +79,22 @@ static __always_inline uint32_t task_tty(struct task_struct *task)
 }
 
 /* Two u32 in older kernels, one u64 in newer: the same bytes in little endian. */
-static __always_inline uint64_t effective_caps(const struct cred *cred)
+static __always_inline uint64_t caps_at(const void *set)
 {
 	uint64_t caps = 0;
 
-	if (bpf_probe_read_kernel(&caps, sizeof(caps),
-		    (void *)cred + bpf_core_field_offset(struct cred, cap_effective)))
+	if (bpf_probe_read_kernel(&caps, sizeof(caps), set))
 		emit_read_failed(ABI_READ_TASK);
 	return caps;
+}
+
+static __always_inline void exec_caps(struct abi_exec *e, const struct cred *cred)
+{
+	const void *c = cred;
+
+	e->caps_effective = caps_at(c + bpf_core_field_offset(struct cred, cap_effective));
+	e->caps_permitted = caps_at(c + bpf_core_field_offset(struct cred, cap_permitted));
+	e->caps_inheritable = caps_at(c + bpf_core_field_offset(struct cred, cap_inheritable));
 }
 
 static __always_inline void exec_task(struct abi_exec *e, struct task_struct *task)
@@ -83,7 +104,7 @@ static __always_inline void exec_task(struct abi_exec *e, struct task_struct *ta
 	e->parent.start_boot_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
 	e->parent.tgid = BPF_CORE_READ(task, real_parent, tgid);
 	e->parent.reserved = 0;
-	e->caps_effective = effective_caps(BPF_CORE_READ(task, cred));
+	exec_caps(e, BPF_CORE_READ(task, cred));
 	e->euid = BPF_CORE_READ(task, cred, euid.val);
 	e->egid = BPF_CORE_READ(task, cred, egid.val);
 	e->session = BPF_CORE_READ(session, numbers[0].nr);
@@ -108,23 +129,34 @@ static __always_inline void exec_file(struct abi_exec *e, struct exec_build *b)
 	e->exec_flags = b->flags | exe_flags(inode, b->exe.flags);
 }
 
-/* The argument block as it lies in the new image; what cannot be read is absent and counted. */
-static __always_inline void exec_args(
-	struct abi_exec *e, struct exec_build *b, const uint32_t off, const uint32_t cap)
+/* A block of user memory into its slot; what cannot be read is absent and counted. */
+static __always_inline bool exec_block(struct abi_exec *e, struct abi_span *span, uint32_t off,
+	uint64_t from, uint64_t len, const uint32_t room)
 {
-	uint64_t len = b->arg_len;
+	span->off = off;
+	span->len = 0;
+	if (len > room)
+		return false;
+	if (bpf_probe_read_user((void *)e + off, len, (void *)from))
+		return false;
+	span->len = len;
+	return true;
+}
 
-	e->args.off = off;
-	e->args.len = 0;
-	if (len > cap - off)
-		return;
-	if (bpf_probe_read_user((void *)e + off, len, (void *)b->arg_start)) {
+/* Arguments and environment as they lie in the new image. */
+static __always_inline void exec_texts(
+	struct abi_exec *e, struct exec_build *b, const uint32_t args, const uint32_t cap)
+{
+	if (!exec_block(e, &e->args, args, b->arg_start, b->arg_len, ARGS_ROOM(cap))) {
 		emit_read_failed(ABI_READ_ARGS);
 		b->flags |= ABI_EXEC_ARGS_TRUNCATED;
 		b->hit.flags |= ABI_FLAG_PARTIAL;
-		return;
 	}
-	e->args.len = len;
+	if (!exec_block(
+		    e, &e->env, args + ARGS_ROOM(cap), b->env_start, b->env_len, ENV_ROOM(cap))) {
+		emit_read_failed(ABI_READ_ENV);
+		b->flags |= ABI_EXEC_ENV_TRUNCATED;
+	}
 }
 
 /* A path into its slot [from, from + room) of the record; it lies at the slot's end. */
@@ -149,6 +181,8 @@ static __always_inline void exec_paths(
 	b->file = file;
 	b->arg_start = BPF_CORE_READ(mm, arg_start);
 	b->arg_len = BPF_CORE_READ(mm, arg_end) - b->arg_start;
+	b->env_start = BPF_CORE_READ(mm, env_start);
+	b->env_len = BPF_CORE_READ(mm, env_end) - b->env_start;
 	walk_begin(
 		&b->exe, task, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 	walk_begin(&b->cwd, task, BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
@@ -160,9 +194,14 @@ static __always_inline void exec_flags(struct exec_build *b, struct task_struct 
 
 	b->flags = fd_flags(task, 0, ABI_EXEC_STDIN_SOCKET, ABI_EXEC_STDIN_PIPE);
 	b->flags |= fd_flags(task, 1, ABI_EXEC_STDOUT_SOCKET, ABI_EXEC_STDOUT_PIPE);
+	b->flags |= fd_flags(task, 2, ABI_EXEC_STDERR_SOCKET, 0);
 	if (b->arg_len > ABI_ARGS_MAX) {
 		b->arg_len = ABI_ARGS_MAX;
 		b->flags |= ABI_EXEC_ARGS_TRUNCATED;
+	}
+	if (b->env_len > ABI_ENV_MAX) {
+		b->env_len = ABI_ENV_MAX;
+		b->flags |= ABI_EXEC_ENV_TRUNCATED;
 	}
 	if (BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename))
 		b->flags |= ABI_EXEC_SCRIPT;
@@ -176,8 +215,9 @@ static __always_inline void exec_flags(struct exec_build *b, struct task_struct 
  * states again for every step. cap and room constant. False: something does not fit this class.
  */
 static __always_inline bool exec_fill(
-	struct exec_build *b, struct task_struct *task, const uint32_t cap, const uint32_t room)
+	struct exec_build *b, struct task_struct *task, const uint32_t cap)
 {
+	const uint32_t room = PATH_ROOM(cap);
 	struct abi_exec *e = emit_reserve(ABI_KIND_EXEC, cap);
 	const uint32_t exe = sizeof(*e), cwd = exe + room, name = cwd + room, args = name + room;
 	struct linux_binprm *bprm = b->bprm;
@@ -194,8 +234,8 @@ static __always_inline bool exec_fill(
 		emit_discard(e);
 		return false;
 	}
-	b->hit.cgroup_id = bpf_get_current_cgroup_id();
 	(void)scope_current(ABI_KIND_EXEC, &b->hit); /* was true a moment ago */
+	b->hit.cgroup_id = bpf_get_current_cgroup_id();
 	exec_flags(b, task);
 	if (n == 0 || n > room) { /* an error: a huge number */
 		emit_read_failed(ABI_READ_NAME);
@@ -204,15 +244,21 @@ static __always_inline bool exec_fill(
 	}
 	e->filename.off = name;
 	e->filename.len = n - 1;
-	exec_args(e, b, args, cap);
+	exec_texts(e, b, args, cap);
 	exec_task(e, task);
 	exec_file(e, b);
-	emit_header(&e->header, ABI_KIND_EXEC, args + e->args.len, task, &b->hit);
+	emit_header(&e->header, ABI_KIND_EXEC, args + ARGS_ROOM(cap) + e->env.len, task, &b->hit);
 	emit_submit(e, ABI_KIND_EXEC, cap);
 	return true;
 }
 
-/* Three programs in a row, by tail call: each is small enough for every kernel's verifier. */
+static __always_inline bool exec_may_fit(const struct exec_build *b, const uint32_t cap)
+{
+	return b->arg_len <= ARGS_ROOM(cap) &&
+	       (b->env_len <= ENV_ROOM(cap) || ENV_ROOM(cap) == ABI_ENV_MAX);
+}
+
+/* Four programs in a row, by tail call: each is small enough for every kernel's verifier. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -232,7 +278,20 @@ int BPF_PROG(exec_small, struct task_struct *task, int old_pid, struct linux_bin
 	struct exec_build b = {};
 
 	exec_paths(&b, task, bprm);
-	if (b.arg_len <= ARGS_SMALL && exec_fill(&b, task, CLASS_EXEC, ROOM_SMALL))
+	if (exec_may_fit(&b, CLASS_EXEC) && exec_fill(&b, task, CLASS_EXEC))
+		return 0;
+	bpf_tail_call(ctx, &exec_stages, EXEC_STAGE_MEDIUM);
+	emit_dropped(ABI_KIND_EXEC, ABI_DROP_READ);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(exec_medium, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct exec_build b = {};
+
+	exec_paths(&b, task, bprm);
+	if (exec_may_fit(&b, CLASS_EXEC2) && exec_fill(&b, task, CLASS_EXEC2))
 		return 0;
 	bpf_tail_call(ctx, &exec_stages, EXEC_STAGE_LARGE);
 	emit_dropped(ABI_KIND_EXEC, ABI_DROP_READ);
@@ -245,7 +304,7 @@ int BPF_PROG(exec_large, struct task_struct *task, int old_pid, struct linux_bin
 	struct exec_build b = {};
 
 	exec_paths(&b, task, bprm);
-	(void)exec_fill(&b, task, CLASS_LARGE, ABI_PATH_MAX);
+	(void)exec_fill(&b, task, CLASS_LARGE);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Opens: open, openat, openat2, creat, judged by what was really opened. */
-#include "collector/bpf/read.h"
+#include "collector/bpf/known.h"
 #include "collector/bpf/syscalls.h"
 
 #define AT_FDCWD  -100
@@ -12,9 +12,11 @@
 struct open_call {
 	struct scope_hit hit;
 	uint64_t user_path;
+	uint64_t mark;
 	uint32_t flags; /* as asked for */
 	int32_t dirfd;
 	int32_t ret;
+	uint16_t call;
 };
 
 static __always_inline uint32_t how_flags(uint64_t how)
@@ -26,23 +28,22 @@ static __always_inline uint32_t how_flags(uint64_t how)
 	return flags;
 }
 
-static __always_inline void open_args(
-	struct pt_regs *regs, const struct syscall_info *info, struct open_call *call)
+/* The entry says where the arguments are: path, flags (num0) or struct open_how * (num1). */
+static __always_inline void open_args(const struct syscall *s, struct open_call *call)
 {
-	uint64_t a0 = syscall_arg0(regs, info->compat);
-	uint64_t a1 = syscall_arg1(regs, info->compat);
-	uint64_t a2 = syscall_arg2(regs, info->compat);
+	const struct abi_syscall *e = s->entry;
 
-	call->dirfd = AT_FDCWD;
-	call->user_path = a0;
-	call->flags = a1;
-	if (info->class == SYSCALL_CREAT) {
-		call->flags = CALL_FLAGS & ~00000200u;
-	} else if (info->class != SYSCALL_OPEN) {
-		call->dirfd = a0;
-		call->user_path = a1;
-		call->flags = info->class == SYSCALL_OPENAT2 ? how_flags(a2) : a2;
-	}
+	call->dirfd = e->dirfd ? (int32_t)syscall_arg(s, e->dirfd) : AT_FDCWD;
+	call->user_path = syscall_arg(s, e->path);
+	if (e->num[0])
+		call->flags = syscall_arg(s, e->num[0]);
+	else if (e->num[1])
+		call->flags = how_flags(syscall_arg(s, e->num[1]));
+	else /* creat */
+		call->flags = 01 | (CALL_FLAGS & ~00000200u);
+	call->call = e->number + 1;
+	if (s->compat)
+		call->hit.flags |= ABI_FLAG_COMPAT;
 }
 
 static __always_inline void open_common(
@@ -56,7 +57,9 @@ static __always_inline void open_common(
 	o->dev_major = 0;
 	o->dev_minor = 0;
 	o->path_flags = 0;
+	o->call = call->call;
 	o->reserved = 0;
+	__builtin_memset(&o->known, 0, sizeof(o->known));
 	read_comm(task, o->comm);
 }
 
@@ -116,7 +119,33 @@ static __always_inline void open_file(const struct open_call *call, struct task_
 	o->path.off = at;
 	o->path.len = end - at;
 	emit_header(&o->header, ABI_KIND_OPEN, end, task, &call->hit);
+	known_take(call->mark, &o->known);
 	emit_submit(o, ABI_KIND_OPEN, cap);
+}
+
+/*
+ * Same process, same object under the same name and root, same way of opening. Renames and mounts
+ * above it raise the epoch; a link of the object elsewhere is another dentry.
+ */
+static __always_inline uint64_t open_mark(
+	const struct open_call *call, struct task_struct *task, struct file *file)
+{
+	uint64_t h = known_begin(ABI_KIND_OPEN, &call->hit, task);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	if (!h)
+		return 0;
+	h = known_mix(h, (uint64_t)dentry);
+	h = known_mix(h, (uint64_t)BPF_CORE_READ(file, f_path.mnt));
+	h = known_mix(h, (uint64_t)BPF_CORE_READ(dentry, d_parent));
+	h = known_mix(h, BPF_CORE_READ(dentry, d_name.hash_len));
+	h = known_mix(h, (uint64_t)BPF_CORE_READ(task, fs, root.dentry));
+	h = known_mix(h,
+		(uint64_t)BPF_CORE_READ(inode, i_sb, s_dev) << 32 | BPF_CORE_READ(inode, i_nlink));
+	h = known_mix(h, BPF_CORE_READ(inode, i_ino));
+	return known_end(known_mix(
+		h, (uint64_t)BPF_CORE_READ(file, f_flags) << 32 | (call->flags & CALL_FLAGS)));
 }
 
 static __always_inline void open_done(struct open_call *call, struct task_struct *task)
@@ -130,6 +159,9 @@ static __always_inline void open_done(struct open_call *call, struct task_struct
 			(void)open_user(call, task, ABI_PATH_FAILED, CLASS_PATH);
 		return;
 	}
+	call->mark = open_mark(call, task, file);
+	if (known_repeat(ABI_KIND_OPEN, call->mark))
+		return;
 	FORGET_RANGE(call->hit.flags, (uint64_t)file);
 	FORGET_RANGE(call->flags, (uint64_t)file);
 	FORGET_RANGE(call->dirfd, (uint64_t)file);
@@ -148,19 +180,15 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(file_open_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct syscall_info info;
-	struct open_call call = {};
+	struct open_call call = {.ret = ret};
+	struct syscall s;
 
 	if (ret < 0 && ret != ERR_PERM && ret != ERR_ACCES)
 		return 0;
-	if (!scope_current(ABI_KIND_OPEN, &call.hit))
+	if (!scope_current(ABI_KIND_OPEN, &call.hit) || !syscall_read(regs, HANDLER_OPEN, &s))
 		return 0;
 	emit_seen(ABI_KIND_OPEN);
-	syscall_classify(regs, task, &info);
-	if (info.compat)
-		call.hit.flags |= ABI_FLAG_COMPAT;
-	call.ret = ret;
-	open_args(regs, &info, &call);
+	open_args(&s, &call);
 	if (ret >= 0)
 		open_done(&call, task);
 	else if (!open_user(&call, task, 0, CLASS_SMALL))

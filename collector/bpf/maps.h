@@ -40,13 +40,64 @@ struct {
 	__type(value, struct abi_counters);
 } counters SEC(".maps") __attribute__((weak));
 
-/* Handlers of monitored system calls, by enum syscall_class; filled by probe.c. */
+/* What to do with each system call number (SYSCALLS_*); filled by probe.c from calls.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SYSCALLS_COUNT);
+	__type(key, uint32_t);
+	__type(value, struct abi_syscall);
+} syscalls SEC(".maps") __attribute__((weak));
+
+/* Handlers of monitored system calls, by enum abi_handler; filled by probe.c. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, SYSCALL_CLASSES);
+	__uint(max_entries, HANDLER_COUNT);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } handlers SEC(".maps") __attribute__((weak));
+
+/* Behaviours that were reported: direct-mapped by mark, a newer one replaces an older one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, KNOWN_PLACES);
+	__type(key, uint32_t);
+	__type(value, struct abi_known_place);
+} known SEC(".maps") __attribute__((weak));
+
+/* cgroup id -> what was dropped there. Ceiling: further cgroups count for the node only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, uint64_t);
+	__type(value, struct abi_lost);
+} lost SEC(".maps") __attribute__((weak));
+
+/* cgroup id -> what it used. Ceiling: the least recently used goes, then its uses are first again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, uint64_t);
+	__type(value, struct abi_used);
+} used SEC(".maps") __attribute__((weak));
+
+/*
+ * Copies of those, direct-mapped by cgroup, so that a call that was used before costs no hash
+ * lookup; also remembers who is not in scope. tag 0 = empty.
+ */
+struct used_cache {
+	uint64_t tag; /* cgroup id mixed with the epoch */
+	uint64_t calls[8];
+};
+#define USED_CACHE_PLACES 512u
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, USED_CACHE_PLACES);
+	__type(key, uint32_t);
+	__type(value, struct used_cache);
+} used_copies SEC(".maps") __attribute__((weak));
 
 /* The same for exec, by enum exec_stage. */
 struct {

@@ -3,173 +3,70 @@
  * connect(2). The peer comes from the kernel's socket when it has one; a call that failed leaves
  * nothing there, then the caller's address is taken and marked.
  */
-#include "collector/bpf/read.h"
+#include "collector/bpf/address.h"
+#include "collector/bpf/known.h"
 #include "collector/bpf/syscalls.h"
-
-#define AF_UNIX        1
-#define AF_INET        2
-#define AF_INET6       10
-#define ERR_INPROGRESS -115
-#define UNIX_PATH_MAX  108
 
 struct connect_call {
 	struct scope_hit hit;
 	uint64_t address; /* in user memory */
+	uint64_t mark;
 	int32_t fd, ret;
 	uint32_t len;
+	uint16_t call;
 };
-
-/* What a sockaddr of the three families looks like. */
-union user_address {
-	uint16_t family;
-	struct {
-		uint16_t family;
-		uint16_t port;
-		uint8_t addr[4];
-	} in;
-	struct {
-		uint16_t family;
-		uint16_t port;
-		uint32_t flow;
-		uint8_t addr[16];
-	} in6;
-	uint8_t bytes[28];
-};
-
-static __always_inline uint16_t from_network(uint16_t port)
-{
-	return __builtin_bswap16(port);
-}
-
-static __always_inline struct socket *socket_of_fd(struct task_struct *task, uint32_t fd)
-{
-	struct file *file = file_of_fd(task, fd);
-	struct socket *socket;
-
-	if ((file_mode(file) & MODE_TYPE) != MODE_SOCKET)
-		return NULL;
-	socket = BPF_CORE_READ(file, private_data);
-	if (!socket || BPF_CORE_READ(socket, file) != file)
-		return NULL;
-	return socket;
-}
-
-static __always_inline void peer_inet(struct abi_connect *c, struct sock *sk)
-{
-	c->port = from_network(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (c->family == AF_INET) {
-		*(uint32_t *)c->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		return;
-	}
-	BPF_CORE_READ_INTO((struct in6_addr *)c->addr, sk, __sk_common.skc_v6_daddr);
-}
-
-static __always_inline void local_inet(struct abi_connect *c, struct sock *sk)
-{
-	c->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	if (c->family == AF_INET) {
-		*(uint32_t *)c->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		return;
-	}
-	BPF_CORE_READ_INTO((struct in6_addr *)c->local, sk, __sk_common.skc_v6_rcv_saddr);
-}
-
-static __always_inline void user_inet(struct abi_connect *c, const struct connect_call *call)
-{
-	union user_address a = {};
-
-	c->addr_flags |= ABI_ADDR_USER;
-	if (bpf_probe_read_user(&a, 16, (void *)call->address)) {
-		emit_read_failed(ABI_READ_USER_ADDR);
-		c->header.flags |= ABI_FLAG_PARTIAL;
-		return;
-	}
-	c->family = a.family;
-	c->port = from_network(a.in.port);
-	if (a.family == AF_INET)
-		*(uint32_t *)c->addr = *(uint32_t *)a.in.addr;
-	else if (a.family != AF_INET6 || call->len < sizeof(a.in6))
-		return;
-	else if (bpf_probe_read_user(c->addr, 16, (void *)call->address + 8))
-		emit_read_failed(ABI_READ_USER_ADDR);
-}
 
 static __always_inline void connect_common(struct abi_connect *c, const struct connect_call *call,
-	struct task_struct *task, struct socket *socket, uint16_t family)
+	struct task_struct *task, struct socket *socket)
 {
 	__builtin_memset((void *)c + sizeof(c->header), 0, sizeof(*c) - sizeof(c->header));
 	c->ret = call->ret;
 	c->fd = call->fd;
-	c->family = family;
-	c->sock_type = BPF_CORE_READ(socket, type);
-	c->protocol = BPF_CORE_READ(socket, sk, sk_protocol);
+	c->call = call->call;
+	address_begin(&c->address, socket);
 	read_comm(task, c->comm);
 }
 
-static __always_inline void connect_inet(const struct connect_call *call, struct task_struct *task,
-	struct socket *socket, uint16_t family)
+/* The same peer by the same process once more. */
+static __always_inline uint64_t connect_mark(
+	const struct connect_call *call, struct task_struct *task, struct sock *sk, uint16_t family)
 {
-	struct abi_connect *c = emit_reserve(ABI_KIND_CONNECT, sizeof(*c));
-	struct sock *sk;
+	uint64_t h = known_begin(ABI_KIND_CONNECT, &call->hit, task);
+	struct in6_addr peer = {};
+	uint64_t half[2];
 
+	if (!h || (call->ret && call->ret != ERR_INPROGRESS))
+		return 0;
+	h = known_mix(h, (uint64_t)family << 16 | BPF_CORE_READ(sk, __sk_common.skc_dport));
+	h = known_mix(h, BPF_CORE_READ(sk, sk_protocol));
+	if (family == AF_INET)
+		return known_end(known_mix(h, BPF_CORE_READ(sk, __sk_common.skc_daddr)));
+	BPF_CORE_READ_INTO(&peer, sk, __sk_common.skc_v6_daddr);
+	__builtin_memcpy(half, &peer, sizeof(half));
+	return known_end(known_mix(known_mix(h, half[0]), half[1]));
+}
+
+static __always_inline void connect_inet(
+	struct connect_call *call, struct task_struct *task, struct socket *socket, uint16_t family)
+{
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	struct abi_connect *c;
+
+	call->mark = connect_mark(call, task, sk, family);
+	if (known_repeat(ABI_KIND_CONNECT, call->mark))
+		return;
+	c = emit_reserve(ABI_KIND_CONNECT, sizeof(*c));
 	if (!c)
 		return;
-	sk = BPF_CORE_READ(socket, sk);
-	connect_common(c, call, task, socket, family);
+	connect_common(c, call, task, socket);
 	emit_header(&c->header, ABI_KIND_CONNECT, sizeof(*c), task, &call->hit);
-	local_inet(c, sk);
+	address_local(&c->address, sk);
 	if (call->ret == 0 || call->ret == ERR_INPROGRESS)
-		peer_inet(c, sk);
-	if (c->port == 0)
-		user_inet(c, call);
+		address_peer(&c->address, sk);
+	if (c->address.port == 0 && !address_user(&c->address, call->address, call->len))
+		c->header.flags |= ABI_FLAG_PARTIAL;
+	known_take(call->mark, &c->known);
 	emit_submit(c, ABI_KIND_CONNECT, sizeof(*c));
-}
-
-/* The name as the caller gave it; for failed calls. */
-static __always_inline uint32_t unix_user(struct abi_connect *c, const struct connect_call *call)
-{
-	char *name = (void *)c + sizeof(*c);
-	uint64_t len = call->len > 2 ? call->len - 2 : 0;
-
-	c->addr_flags |= ABI_ADDR_USER;
-	if (len > UNIX_PATH_MAX)
-		len = UNIX_PATH_MAX;
-	if (len == 0)
-		c->addr_flags |= ABI_ADDR_UNNAMED;
-	BOUND(len, 127);
-	if (len == 0 || bpf_probe_read_user(name, len, (void *)call->address + 2)) {
-		if (len)
-			emit_read_failed(ABI_READ_USER_ADDR);
-		return 0;
-	}
-	if (name[0] == 0) {
-		c->addr_flags |= ABI_ADDR_ABSTRACT;
-		c->path.off++;
-		return len - 1;
-	}
-	name[len] = 0; /* its length, without reading user memory a second time */
-	return bpf_probe_read_kernel_str(name, UNIX_PATH_MAX + 1, name) - 1;
-}
-
-/* The name that the peer is bound to without a file: abstract or none. */
-static __always_inline uint32_t unix_abstract(struct abi_connect *c, struct unix_address *address)
-{
-	char *name = (void *)c + sizeof(*c);
-	uint64_t len = address ? (uint32_t)BPF_CORE_READ(address, len) : 0;
-
-	len = len > 3 ? len - 3 : 0; /* family and leading NUL */
-	if (len == 0 || len >= UNIX_PATH_MAX) {
-		c->addr_flags |= ABI_ADDR_UNNAMED;
-		return 0;
-	}
-	c->addr_flags |= ABI_ADDR_ABSTRACT;
-	BOUND(len, 127);
-	if (bpf_probe_read_kernel(name, len,
-		    (void *)address + bpf_core_field_offset(struct unix_address, name) + 3)) {
-		emit_read_failed(ABI_READ_SOCKET);
-		return 0;
-	}
-	return len;
 }
 
 static __always_inline void unix_named(const struct connect_call *call, struct task_struct *task,
@@ -181,11 +78,11 @@ static __always_inline void unix_named(const struct connect_call *call, struct t
 	if (!c)
 		return;
 	end = sizeof(*c) + walk->len;
-	connect_common(c, call, task, socket, AF_UNIX);
+	connect_common(c, call, task, socket);
 	c->path.off = path_write(c, cap, end, walk);
 	c->path.len = end - c->path.off;
-	c->path_flags = walk->flags;
-	c->addr_flags = ABI_ADDR_RESOLVED;
+	c->address.path_flags = walk->flags;
+	c->address.flags = ABI_ADDR_RESOLVED;
 	emit_header(&c->header, ABI_KIND_CONNECT, end, task, &call->hit);
 	emit_submit(c, ABI_KIND_CONNECT, cap);
 }
@@ -194,12 +91,18 @@ static __always_inline void unix_other(const struct connect_call *call, struct t
 	struct socket *socket, struct unix_sock *peer)
 {
 	struct abi_connect *c = emit_reserve(ABI_KIND_CONNECT, CLASS_SMALL);
+	uint32_t skip = 0;
+	char *name;
 
 	if (!c)
 		return;
-	connect_common(c, call, task, socket, AF_UNIX);
-	c->path.off = sizeof(*c);
-	c->path.len = peer ? unix_abstract(c, BPF_CORE_READ(peer, addr)) : unix_user(c, call);
+	connect_common(c, call, task, socket);
+	name = (void *)c + sizeof(*c);
+	if (peer)
+		c->path.len = address_unix_abstract(&c->address, name, BPF_CORE_READ(peer, addr));
+	else
+		c->path.len = address_unix_user(&c->address, name, call->address, call->len, &skip);
+	c->path.off = sizeof(*c) + skip;
 	emit_header(&c->header, ABI_KIND_CONNECT, c->path.off + c->path.len, task, &call->hit);
 	emit_submit(c, ABI_KIND_CONNECT, CLASS_SMALL);
 }
@@ -228,46 +131,29 @@ static __always_inline void connect_unix(
 		unix_named(call, task, socket, &walk, CLASS_PATH);
 }
 
-static __always_inline bool connect_args(struct pt_regs *regs, struct connect_call *call)
-{
-	struct syscall_info info;
-	uint32_t args[3] = {};
-
-	syscall_classify(regs, (void *)bpf_get_current_task(), &info);
-	call->fd = syscall_arg0(regs, info.compat);
-	call->address = syscall_arg1(regs, info.compat);
-	call->len = syscall_arg2(regs, info.compat);
-	if (info.compat)
-		call->hit.flags |= ABI_FLAG_COMPAT;
-	if (info.class != SYSCALL_SOCKETCALL)
-		return true;
-	if (call->fd != SOCKETCALL_CONNECT)
-		return false;
-	if (bpf_probe_read_user(args, sizeof(args), (void *)call->address))
-		emit_read_failed(ABI_READ_USER_ADDR);
-	call->fd = args[0];
-	call->address = args[1];
-	call->len = args[2];
-	return true;
-}
-
 SEC("tp_btf/sys_exit")
 int BPF_PROG(net_connect_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct connect_call call = {};
+	struct connect_call call = {.ret = ret};
 	struct socket *socket;
+	struct syscall s;
 	uint16_t family;
 
-	if (!scope_current(ABI_KIND_CONNECT, &call.hit) || !connect_args(regs, &call))
+	if (!scope_current(ABI_KIND_CONNECT, &call.hit) || !syscall_read(regs, HANDLER_CONNECT, &s))
 		return 0;
-	call.ret = ret;
-	socket = socket_of_fd(task, call.fd);
+	call.fd = s.args[0];
+	call.address = s.args[1];
+	call.len = s.args[2];
+	call.call = s.entry->number + 1;
+	if (s.compat)
+		call.hit.flags |= ABI_FLAG_COMPAT;
+	socket = socket_of_file(file_of_fd(task, call.fd));
 	if (!socket)
 		return 0; /* not a socket: the call failed with EBADF or ENOTSOCK and touched
 			     nothing */
-	family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
-	if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+	family = socket_family(socket);
+	if (!address_is_known_family(family))
 		return 0;
 	emit_seen(ABI_KIND_CONNECT);
 	if (family == AF_UNIX)

@@ -10,6 +10,7 @@
 struct scope_hit {
 	uint64_t cgroup_id;
 	uint32_t group;
+	uint32_t epoch; /* global and the cgroup's own: for marks of known.h */
 	uint16_t flags; /* ABI_FLAG_PENDING, ABI_FLAG_WATCH_ALL */
 };
 
@@ -32,14 +33,16 @@ static __always_inline bool scope_find(
 	struct abi_settings *s = scope_settings();
 	struct abi_scope *entry;
 
-	if (!s || !(s->kind_mask & (1u << kind)) || tgid == s->self_tgid)
+	if (!s || !(s->kind_mask & ABI_KIND_BIT(kind)) || tgid == s->self_tgid)
 		return false;
 	hit->cgroup_id = cgroup_id;
+	hit->epoch = s->epoch;
 	entry = bpf_map_lookup_elem(&scope, &cgroup_id);
 	if (entry) {
 		if (entry->flags & SCOPE_IGNORE)
 			return false;
 		hit->group = entry->group;
+		hit->epoch = s->epoch ^ (entry->epoch << 8 | entry->epoch >> 24);
 		hit->flags = entry->flags & SCOPE_PENDING ? ABI_FLAG_PENDING : 0;
 		return true;
 	}
@@ -51,4 +54,15 @@ static __always_inline bool scope_find(
 static __always_inline bool scope_current(uint32_t kind, struct scope_hit *hit)
 {
 	return scope_find(bpf_get_current_cgroup_id(), bpf_get_current_pid_tgid() >> 32, kind, hit);
+}
+
+/* Objects may have other paths from now on in the current cgroup: nothing known there is any more.
+ */
+static __always_inline void scope_paths_changed(void)
+{
+	uint64_t cgroup = bpf_get_current_cgroup_id();
+	struct abi_scope *entry = bpf_map_lookup_elem(&scope, &cgroup);
+
+	if (entry)
+		__sync_fetch_and_add(&entry->epoch, 1);
 }

@@ -1,94 +1,168 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 /*
- * Which system calls are looked at, and where their arguments are: the only file that knows the
- * architecture. Numbers of native, x32 (native with bit 30) and 32-bit calls become one class.
- * Source: arch/x86/entry/syscalls/syscall_{64,32}.tbl, include/uapi/linux/net.h.
+ * One finished system call: its entry in the syscalls map, whatever the ABI it came by, and its
+ * arguments. The only file that knows the architecture. Which numbers mean what: calls.c.
+ * Thread: kernel context of any CPU.
  */
-#include "collector/bpf/maps.h"
+#include "collector/bpf/read.h"
 
-#define SYSCALL_X32_BIT     0x40000000u
-#define SYSCALL_TASK_COMPAT 0x0002u /* thread_info.status: TS_COMPAT */
-#define SOCKETCALL_CONNECT  3
+#define SOCKETCALL_SUBCALLS 32u
+#define NUMBERS             512u
 
-#ifdef __TARGET_ARCH_x86
-static __always_inline uint32_t syscall_class_native(uint64_t nr)
-{
-	switch (nr) {
-	case 2:
-		return SYSCALL_OPEN;
-	case 42:
-		return SYSCALL_CONNECT;
-	case 85:
-		return SYSCALL_CREAT;
-	case 257:
-		return SYSCALL_OPENAT;
-	case 437:
-		return SYSCALL_OPENAT2;
-	}
-	return SYSCALL_NONE;
-}
-
-static __always_inline uint32_t syscall_class_compat(uint64_t nr)
-{
-	switch (nr) {
-	case 5:
-		return SYSCALL_OPEN;
-	case 8:
-		return SYSCALL_CREAT;
-	case 102:
-		return SYSCALL_SOCKETCALL;
-	case 295:
-		return SYSCALL_OPENAT;
-	case 362:
-		return SYSCALL_CONNECT;
-	case 437:
-		return SYSCALL_OPENAT2;
-	}
-	return SYSCALL_NONE;
-}
-
-/* One finished system call; args as given, whatever the calling convention. */
-struct syscall_info {
-	uint64_t nr;
-	uint32_t class;
+struct syscall {
+	const struct abi_syscall *entry;
+	uint64_t args[6]; /* as given, whatever the calling convention */
 	bool compat;
 };
 
-/* First test of every system call on the machine: direct loads, no helper. False = not ours. */
-static __always_inline bool syscall_interesting(struct pt_regs *regs, uint64_t *ret_nr)
+static __always_inline struct abi_syscall *syscall_entry(uint32_t index)
 {
-	uint64_t nr = regs->orig_ax & ~(uint64_t)SYSCALL_X32_BIT;
-
-	*ret_nr = nr;
-	return syscall_class_native(nr) != SYSCALL_NONE || syscall_class_compat(nr) != SYSCALL_NONE;
+	return bpf_map_lookup_elem(&syscalls, &index);
 }
 
-static __always_inline void syscall_classify(
-	struct pt_regs *regs, struct task_struct *task, struct syscall_info *info)
-{
-	uint32_t status = BPF_CORE_READ(task, thread_info.status);
+#ifdef __TARGET_ARCH_x86
+#define X32_BIT     0x40000000u
+#define TASK_COMPAT 0x0002u /* thread_info.status: TS_COMPAT */
 
-	info->nr = regs->orig_ax & ~(uint64_t)SYSCALL_X32_BIT;
-	info->compat = status & SYSCALL_TASK_COMPAT;
-	info->class =
-		info->compat ? syscall_class_compat(info->nr) : syscall_class_native(info->nr);
+static __always_inline bool syscall_is_compat(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
+		struct task_struct *task = (void *)bpf_get_current_task_btf();
+
+		return task->thread_info.status & TASK_COMPAT;
+	}
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_info.status) &
+	       TASK_COMPAT;
 }
 
-static __always_inline uint64_t syscall_arg0(struct pt_regs *regs, bool compat)
+/* Place in the syscalls map; SYSCALLS_COUNT = none. */
+static __always_inline uint32_t syscall_index(struct pt_regs *regs, bool compat)
 {
-	return compat ? (uint32_t)regs->bx : regs->di;
+	uint64_t nr = regs->orig_ax;
+
+	if (compat)
+		return nr < NUMBERS ? SYSCALLS_COMPAT + nr : SYSCALLS_COUNT;
+	if (nr < NUMBERS)
+		return SYSCALLS_NATIVE + nr;
+	nr -= X32_BIT;
+	if (nr < NUMBERS)
+		return SYSCALLS_NATIVE + nr;
+	return nr < NUMBERS + 64 ? SYSCALLS_X32 + nr - NUMBERS : SYSCALLS_COUNT;
 }
 
-static __always_inline uint64_t syscall_arg1(struct pt_regs *regs, bool compat)
+static __always_inline void syscall_args(struct pt_regs *regs, struct syscall *s)
 {
-	return compat ? (uint32_t)regs->cx : regs->si;
+	s->args[0] = s->compat ? (uint32_t)regs->bx : regs->di;
+	s->args[1] = s->compat ? (uint32_t)regs->cx : regs->si;
+	s->args[2] = s->compat ? (uint32_t)regs->dx : regs->dx;
+	s->args[3] = s->compat ? (uint32_t)regs->si : regs->r10;
+	s->args[4] = s->compat ? (uint32_t)regs->di : regs->r8;
+	s->args[5] = s->compat ? (uint32_t)regs->bp : regs->r9;
+}
+#else                           /* arm64 */
+#define TASK_COMPAT (1ul << 22) /* thread_info.flags: TIF_32BIT */
+
+static __always_inline bool syscall_is_compat(void)
+{
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_info.flags) &
+	       TASK_COMPAT;
 }
 
-static __always_inline uint64_t syscall_arg2(struct pt_regs *regs, bool compat)
+static __always_inline uint32_t syscall_index(struct pt_regs *regs, bool compat)
 {
-	return compat ? (uint32_t)regs->dx : regs->dx;
+	uint64_t nr = (uint32_t)regs->syscallno;
+
+	if (nr >= NUMBERS)
+		return SYSCALLS_COUNT;
+	return (compat ? SYSCALLS_COMPAT : SYSCALLS_NATIVE) + nr;
 }
-#else
-#error "system call numbers and argument registers of this architecture are not written yet"
+
+static __always_inline void syscall_args(struct pt_regs *regs, struct syscall *s)
+{
+	s->args[0] = regs->orig_x0;
+	s->args[1] = regs->regs[1];
+	s->args[2] = regs->regs[2];
+	s->args[3] = regs->regs[3];
+	s->args[4] = regs->regs[4];
+	s->args[5] = regs->regs[5];
+}
 #endif
+
+/* The six 32-bit arguments that socketcall has in memory. */
+static __always_inline void syscall_args_in_memory(struct syscall *s)
+{
+	uint32_t args[6] = {};
+
+	if (bpf_probe_read_user(args, sizeof(args), (void *)s->args[1]))
+		emit_read_failed(ABI_READ_USER_DATA);
+	s->args[0] = args[0];
+	s->args[1] = args[1];
+	s->args[2] = args[2];
+	s->args[3] = args[3];
+	s->args[4] = args[4];
+	s->args[5] = args[5];
+}
+
+/* First look at every system call of the machine. NULL = unknown number. */
+static __always_inline const struct abi_syscall *syscall_find(
+	struct pt_regs *regs, bool *ret_compat)
+{
+	bool compat = syscall_is_compat();
+	struct abi_syscall *entry = syscall_entry(syscall_index(regs, compat));
+	struct syscall s = {.compat = compat};
+
+	*ret_compat = compat;
+	if (!entry || entry->handler != HANDLER_SOCKETCALL)
+		return entry;
+	syscall_args(regs, &s);
+	if (s.args[0] >= SOCKETCALL_SUBCALLS)
+		return NULL;
+	return syscall_entry(SYSCALLS_SOCKETCALL + s.args[0]);
+}
+
+/* The same for a handler, with the arguments. False: the entry changed meanwhile. */
+static __always_inline bool syscall_read(struct pt_regs *regs, uint32_t handler, struct syscall *s)
+{
+	s->entry = syscall_find(regs, &s->compat);
+	if (!s->entry || s->entry->handler != handler)
+		return false;
+	syscall_args(regs, s);
+	if (s->entry->flags & SYSCALL_IN_MEMORY)
+		syscall_args_in_memory(s);
+	return true;
+}
+
+/* n counts from 1; 0 = none gives 0. */
+static __always_inline uint64_t syscall_arg(const struct syscall *s, uint32_t n)
+{
+	switch (n) {
+	case 1:
+		return s->args[0];
+	case 2:
+		return s->args[1];
+	case 3:
+		return s->args[2];
+	case 4:
+		return s->args[3];
+	case 5:
+		return s->args[4];
+	case 6:
+		return s->args[5];
+	}
+	return 0;
+}
+
+/* A number of the record: an argument, or what it points to. */
+static __always_inline uint64_t syscall_number(const struct syscall *s, uint32_t code)
+{
+	uint64_t value = syscall_arg(s, code & 0xf), there = 0;
+
+	if (!(code & (SYSCALL_ARG_DEREF | SYSCALL_ARG_DEREF8)))
+		return value;
+	if (code & SYSCALL_ARG_DEREF8)
+		value += 8;
+	if (bpf_probe_read_user(&there, sizeof(there), (void *)value))
+		emit_read_failed(ABI_READ_USER_DATA);
+	return there;
+}

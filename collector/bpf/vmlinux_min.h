@@ -25,14 +25,21 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+#define BPF_F_MMAPABLE      1024
 #define BPF_ANY             0
 #define BPF_NOEXIST         1
 #define BPF_RB_NO_WAKEUP    1
 #define BPF_RB_FORCE_WAKEUP 2
 #define BPF_RB_AVAIL_DATA   0
+
+/* Only names that we ask the kernel for; their values come from its type information. */
+enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+};
 
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
@@ -40,9 +47,17 @@ struct bpf_raw_tracepoint_args {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct pt_regs { /* x86-64 */
+#ifdef __TARGET_ARCH_x86
+struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
 };
+#else /* arm64 */
+struct pt_regs {
+	__u64 regs[31];
+	__u64 orig_x0;
+	int syscallno;
+};
+#endif
 
 struct ns_common {
 	unsigned int inum;
@@ -142,6 +157,7 @@ struct fs_struct {
 
 struct mm_struct {
 	unsigned long arg_start, arg_end;
+	unsigned long env_start, env_end;
 	struct file *exe_file;
 };
 
@@ -155,7 +171,7 @@ struct kernel_caps {
 
 struct cred {
 	struct kuid uid, gid, euid, egid;
-	struct kernel_caps cap_effective;
+	struct kernel_caps cap_effective, cap_permitted, cap_inheritable;
 };
 
 struct tty_driver {
@@ -180,7 +196,8 @@ struct signal_struct {
 };
 
 struct thread_info {
-	uint32_t status; /* x86: bit 1 = 32-bit system call */
+	unsigned long flags; /* arm64: bit 22 = 32-bit task */
+	uint32_t status;     /* x86: bit 1 = 32-bit system call */
 };
 
 struct kernfs_node {
@@ -210,6 +227,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	int exit_code;
 	int pid, tgid;
+	uint64_t self_exec_id; /* raised by each exec */
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
@@ -222,6 +240,19 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+};
+
+struct kernel_siginfo {
+	int si_code;
+};
+
+struct io_kiocb {
+	struct file *file;
+	uint8_t opcode;
+};
+
+struct io_uring_cqe {
+	int32_t res;
 };
 
 struct linux_binprm {

@@ -24,6 +24,15 @@ static void check(const uint8_t *data, size_t size)
 		check_inside(e.exec.args, data, size);
 		check_inside(e.exec.cwd, data, size);
 		check_inside(e.exec.filename, data, size);
+		check_inside(e.exec.env, data, size);
+	}
+	if (event_is_call(e.type)) {
+		check_inside(e.call.base, data, size);
+		check_inside(e.call.path, data, size);
+		check_inside(e.call.base2, data, size);
+		check_inside(e.call.path2, data, size);
+		check_inside(e.call.text, data, size);
+		check_inside(e.call.data, data, size);
 	}
 	pw_buf_init(&out, 1 << 20);
 	pw_assert(event_describe(&e, &out) == 0);

@@ -104,8 +104,7 @@ static void rig_enter(const char *cgroup)
 	(void)close(fd);
 }
 
-pid_t rig_run_in(
-	struct rig *r, const char *cgroup, int (*fn)(void *ctx), void *ctx, int *ret_status)
+static pid_t rig_fork(const char *cgroup, int (*fn)(void *ctx), void *ctx)
 {
 	pid_t pid;
 
@@ -117,8 +116,45 @@ pid_t rig_run_in(
 		rig_enter(cgroup);
 		_exit(fn(ctx));
 	}
-	assert_int_equal(waitpid(pid, ret_status, 0), pid);
+	return pid;
+}
+
+pid_t rig_start(struct rig *r, int (*fn)(void *ctx), void *ctx)
+{
+	return rig_fork(r->cgroup, fn, ctx);
+}
+
+int rig_wait(struct rig *r, pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
 	rig_drain(r);
+	return status;
+}
+
+int rig_watch(struct rig *r, pid_t pid, source_record_fn see, void *ctx)
+{
+	struct pw_err err = PW_ERR_INIT;
+	int status = 0, got;
+	pid_t ended;
+
+	do {
+		ended = waitpid(pid, &status, WNOHANG);
+		got = source_consume(r->source, 0, see, ctx, &err);
+		assert_true(got >= 0);
+		if (got == 0)
+			(void)usleep(1000);
+	} while (ended == 0);
+	return status;
+}
+
+pid_t rig_run_in(
+	struct rig *r, const char *cgroup, int (*fn)(void *ctx), void *ctx, int *ret_status)
+{
+	pid_t pid = rig_fork(cgroup, fn, ctx);
+
+	*ret_status = rig_wait(r, pid);
 	return pid;
 }
 
@@ -189,6 +225,26 @@ struct pw_slice rig_span(const void *record, struct abi_span span)
 	assert_true(span.off >= sizeof(*h));
 	assert_true((uint64_t)span.off + span.len <= h->size);
 	return pw_slice_of((const uint8_t *)record + span.off, span.len);
+}
+
+static bool rig_ends_with(struct pw_slice text, const char *end)
+{
+	size_t len = strlen(end);
+
+	return text.len >= len && memcmp(text.ptr + text.len - len, end, len) == 0;
+}
+
+const struct abi_call *rig_find_call(const struct rig *r, uint32_t kind, pid_t pid, const char *end)
+{
+	const struct abi_call *c;
+
+	for (size_t i = 0; (c = rig_nth(r, kind, pid, i)); i++) {
+		struct abi_span span = c->path.len ? c->path : c->base;
+
+		if (rig_ends_with(rig_span(c, span), end))
+			return c;
+	}
+	return NULL;
 }
 
 const struct abi_open *rig_find_open(const struct rig *r, pid_t pid, const char *path)

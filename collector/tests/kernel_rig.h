@@ -34,6 +34,11 @@ pid_t rig_run_in(
 	struct rig *r, const char *cgroup, int (*fn)(void *ctx), void *ctx, int *ret_status);
 /* In the test's cgroup; the child must exit with 0. */
 pid_t rig_run(struct rig *r, int (*fn)(void *ctx), void *ctx);
+/* The same without waiting; end it by rig_wait, which drains and returns the wait status. */
+pid_t rig_start(struct rig *r, int (*fn)(void *ctx), void *ctx);
+int rig_wait(struct rig *r, pid_t pid);
+/* While it runs, every record goes to see at once and is not kept. Returns the wait status. */
+int rig_watch(struct rig *r, pid_t pid, source_record_fn see, void *ctx);
 void rig_drain(struct rig *r);
 void rig_clear(struct rig *r); /* forgets the records so far */
 /* n-th record (0 = first) of a kind from a process; NULL when there is none. pid 0 = any. */
@@ -41,6 +46,9 @@ const void *rig_nth(const struct rig *r, uint32_t kind, pid_t pid, size_t n);
 size_t rig_count(const struct rig *r, uint32_t kind, pid_t pid);
 /* Bytes of a span; fails the test when it does not lie within the record. */
 struct pw_slice rig_span(const void *record, struct abi_span span);
+/* First record of a kind whose `path` (as given), or else `base`, ends with this; NULL = none. */
+const struct abi_call *rig_find_call(
+	const struct rig *r, uint32_t kind, pid_t pid, const char *end);
 /* First open record of a process with this path, or NULL. */
 const struct abi_open *rig_find_open(const struct rig *r, pid_t pid, const char *path);
 /* First exec record of a process with this executable, or NULL. */

@@ -118,14 +118,49 @@ void records_connect4(struct records *r, const struct records_actor *a, const ch
 {
 	struct abi_connect x = {.header = header_of(ABI_KIND_CONNECT, a)};
 
-	x.family = AF_INET;
-	x.sock_type = 1;
-	x.protocol = IPPROTO_TCP;
-	x.port = port;
+	x.address.family = AF_INET;
+	x.address.sock_type = 1;
+	x.address.protocol = IPPROTO_TCP;
+	x.address.port = port;
 	x.ret = ret;
-	(void)inet_pton(AF_INET, address, x.addr);
+	(void)inet_pton(AF_INET, address, x.address.addr);
 	set_comm(x.comm, a->comm);
 	begin(r, &x, sizeof(x));
+	end(r);
+}
+
+void records_call(struct records *r, const struct records_actor *a, uint16_t kind,
+	const struct records_call *call)
+{
+	const struct {
+		const char *text;
+		size_t at;
+	} texts[] = {
+		{call->base, offsetof(struct abi_call, base)},
+		{call->path, offsetof(struct abi_call, path)},
+		{call->base2, offsetof(struct abi_call, base2)},
+		{call->path2, offsetof(struct abi_call, path2)},
+		{call->text, offsetof(struct abi_call, text)},
+	};
+	struct abi_call x = {
+		.header = header_of(kind, a),
+		.num = {call->num[0], call->num[1], call->num[2]},
+		.target = call->target,
+		.target_pid = call->target_pid,
+		.ret = call->ret,
+		.call = call->syscall,
+		.mode = call->mode,
+		.address = call->address,
+		.known = call->known,
+	};
+
+	x.header.flags = call->flags;
+	set_comm(x.comm, a->comm);
+	begin(r, &x, sizeof(x));
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].text)
+			put(r, texts[i].at, texts[i].text, strlen(texts[i].text));
+	put(r, offsetof(struct abi_call, data), call->data.ptr, call->data.len);
 	end(r);
 }
 

@@ -27,6 +27,21 @@ void records_open(struct records *r, const struct records_actor *a, const char *
 	uint32_t open_flags, int32_t ret);
 void records_connect4(struct records *r, const struct records_actor *a, const char *address,
 	uint16_t port, int32_t ret);
+/* Parts of a struct abi_call; what is NULL or 0 is absent. */
+struct records_call {
+	const char *base, *path, *base2, *path2, *text;
+	struct pw_slice data;
+	uint64_t num[3];
+	struct abi_process target;
+	int32_t target_pid, ret;
+	uint32_t mode;
+	uint16_t syscall;
+	uint16_t flags; /* ABI_FLAG_* */
+	struct abi_address address;
+	struct abi_known known;
+};
+void records_call(struct records *r, const struct records_actor *a, uint16_t kind,
+	const struct records_call *call);
 void records_mkdir(
 	struct records *r, uint64_t time, uint64_t id, uint64_t parent_id, const char *path);
 void records_rmdir(struct records *r, uint64_t time, uint64_t id, const char *path);

@@ -48,6 +48,62 @@ static void an_exec_record_comes_out_whole(void **state)
 	assert_int_equal(e.exec.parent.start_boot_ns, 400);
 }
 
+static void a_call_record_comes_out_whole(void **state)
+{
+	static const struct records_call call = {
+		.base = "/srv",
+		.path = "a/b",
+		.base2 = "/tmp",
+		.path2 = "c",
+		.text = "tmpfs",
+		.num = {1, 2, 3},
+		.target_pid = 9,
+		.syscall = 165 + 1,
+		.ret = -1,
+	};
+	struct records r;
+	struct event e;
+
+	(void)state;
+	records_call(&r, &actor, ABI_KIND_MOUNT, &call);
+	assert_int_equal(decode(r.bytes, r.len, &e), DECODE_OK);
+	assert_int_equal(e.type, EVENT_MOUNT);
+	assert_int_equal(e.syscall, 166);
+	assert_int_equal(e.call.ret, -1);
+	assert_int_equal(e.call.num[0], 1);
+	assert_int_equal(e.call.num[2], 3);
+	assert_int_equal(e.call.target_pid, 9);
+	assert_true(pw_slice_eq_str(e.call.base, "/srv"));
+	assert_true(pw_slice_eq_str(e.call.path, "a/b"));
+	assert_true(pw_slice_eq_str(e.call.base2, "/tmp"));
+	assert_true(pw_slice_eq_str(e.call.path2, "c"));
+	assert_true(pw_slice_eq_str(e.call.text, "tmpfs"));
+	assert_int_equal(e.call.data.len, 0);
+}
+
+static void a_call_that_lies_is_refused_by_reason(void **state)
+{
+	struct records r;
+	struct abi_call *a = (struct abi_call *)(void *)r.bytes;
+	struct event e;
+
+	(void)state;
+	records_call(&r, &actor, ABI_KIND_MKDIR, &(struct records_call){.path = "/x"});
+	a->call = PW_SYSCALL_MAX;
+	assert_int_equal(decode(r.bytes, r.len, &e), DECODE_FIELD);
+	a->call = 84;
+	a->target.start_boot_ns = UINT64_MAX;
+	assert_int_equal(decode(r.bytes, r.len, &e), DECODE_FIELD);
+	a->target.start_boot_ns = 0;
+	a->data = (struct abi_span){sizeof(*a), ABI_DATA_MAX + 1};
+	assert_int_equal(decode(r.bytes, r.len, &e), DECODE_SPAN);
+	a->data.len = 0;
+	r.bytes[sizeof(*a) + 1] = 0;
+	assert_int_equal(decode(r.bytes, r.len, &e), DECODE_TEXT);
+	a->address.flags = ABI_ADDR_ABSTRACT; /* those may hold NUL */
+	assert_int_equal(decode(r.bytes, r.len, &e), DECODE_OK);
+}
+
 static void every_kind_is_decoded_from_an_odd_address_too(void **state)
 {
 	static uint8_t odd[ABI_RECORD_MAX + 1];
@@ -68,8 +124,11 @@ static void every_kind_is_decoded_from_an_odd_address_too(void **state)
 			records_connect4(&r, &actor, "10.0.0.1", 80, 0);
 		else if (kind == EVENT_CGROUP_MKDIR)
 			records_mkdir(&r, 1, 2, 1, "/x");
-		else
+		else if (kind == EVENT_CGROUP_RMDIR)
 			records_rmdir(&r, 1, 2, "/x");
+		else
+			records_call(
+				&r, &actor, (uint16_t)kind, &(struct records_call){.path = "/x"});
 		memcpy(odd + 1, r.bytes, r.len);
 		assert_int_equal(decode(odd + 1, r.len, &e), DECODE_OK);
 		assert_int_equal(e.type, kind);
@@ -109,15 +168,15 @@ static void spans_that_lie_are_refused(void **state)
 		enum decode_result result;
 	} rows[] = {
 		{0, 4, DECODE_SPAN},
-		{119, 1, DECODE_SPAN},
-		{120, 16, DECODE_OK},
-		{120, 0, DECODE_OK},
+		{143, 1, DECODE_SPAN},
+		{144, 16, DECODE_OK},
+		{144, 0, DECODE_OK},
 		{0xffffffff, 0, DECODE_OK},
-		{120, 17, DECODE_SPAN},
-		{136, 1, DECODE_SPAN},
-		{137, 1, DECODE_SPAN},
+		{144, 17, DECODE_SPAN},
+		{160, 1, DECODE_SPAN},
+		{161, 1, DECODE_SPAN},
 		{0xffffffff, 1, DECODE_SPAN},
-		{121, 0xffffffff, DECODE_SPAN},
+		{145, 0xffffffff, DECODE_SPAN},
 		{0x80000000, 0x80000000, DECODE_SPAN},
 	};
 	struct records r;
@@ -125,7 +184,7 @@ static void spans_that_lie_are_refused(void **state)
 
 	(void)state;
 	records_open(&r, &actor, "/0123456789abcde", 0, 0);
-	assert_int_equal(r.len, 136);
+	assert_int_equal(r.len, 160);
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
 		put_span(&r, offsetof(struct abi_open, path), rows[i].off, rows[i].len);
 		assert_int_equal(decode(r.bytes, r.len, &e), rows[i].result);
@@ -216,6 +275,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_open_record_comes_out_whole),
 		cmocka_unit_test(an_exec_record_comes_out_whole),
+		cmocka_unit_test(a_call_record_comes_out_whole),
+		cmocka_unit_test(a_call_that_lies_is_refused_by_reason),
 		cmocka_unit_test(every_kind_is_decoded_from_an_odd_address_too),
 		cmocka_unit_test(every_shorter_length_is_refused),
 		cmocka_unit_test(spans_that_lie_are_refused),

@@ -21,7 +21,7 @@ static struct rig rig;
 static int setup(void **state)
 {
 	(void)state;
-	rig_open(&rig, &(struct probe_options){.ring_bytes = 65536});
+	rig_open(&rig, &(struct probe_options){.ring_bytes = 65536, .every_mask = UINT64_MAX});
 	return 0;
 }
 
@@ -87,7 +87,8 @@ static void full_ring_drops_are_counted_exactly(void **state)
 	assert_true(c.dropped[ABI_KIND_OPEN][ABI_DROP_RING_FULL] > CHILDREN * OPENS / 2);
 	assert_true(c.submitted[ABI_KIND_OPEN] > 50);
 	for (uint32_t kind = 0; kind < ABI_KIND_COUNT; kind++) {
-		assert_int_equal(c.seen[kind], c.submitted[kind] + dropped(&c, kind));
+		assert_int_equal(c.seen[kind],
+			c.folded[kind] + c.filtered[kind] + c.submitted[kind] + dropped(&c, kind));
 		delivered += c.submitted[kind];
 	}
 	assert_int_equal(delivered, rig.count);
@@ -128,11 +129,98 @@ static void reader_is_woken_only_above_the_fill_level(void **state)
 	}
 }
 
+/* --- repeats, which are counted in the kernel --- */
+
+struct fold_sum {
+	uint64_t collected; /* by the places and by records that evicted one */
+	uint64_t delivered;
+};
+
+static void add_repeats(void *ctx, uint64_t mark, uint64_t count)
+{
+	struct fold_sum *sum = ctx;
+
+	assert_true(mark != 0);
+	sum->collected += count;
+}
+
+static int add_evicted(void *ctx, const void *record, size_t len)
+{
+	const struct abi_open *o = record;
+	struct fold_sum *sum = ctx;
+
+	(void)len;
+	if (o->header.kind == ABI_KIND_OPEN) {
+		sum->collected += o->known.evicted_count;
+		sum->delivered++;
+	}
+	return 0;
+}
+
+static void repeats_are_counted_where_they_happen_and_none_is_lost(void **state)
+{
+	struct probe_options options = {.ring_bytes = 65536};
+	struct abi_scope entry = {.group = RIG_GROUP};
+	struct source *unfolded = rig.source;
+	struct pw_err err = PW_ERR_INIT;
+	struct source_stats stats;
+	struct fold_sum sum = {0};
+	unsigned opens = OPENS;
+
+	(void)state;
+	assert_int_equal(probe_open(&options, &rig.source, &err), 0);
+	assert_int_equal(kmaps_scope_set(probe_maps(rig.source), rig.cgroup_id, entry, &err), 0);
+	assert_int_equal(
+		rig_watch(&rig, rig_start(&rig, open_many_in_parallel, &opens), add_evicted, &sum),
+		0);
+	assert_true(source_consume(rig.source, 0, add_evicted, &sum, &err) >= 0);
+	kmaps_known_take(probe_maps(rig.source), add_repeats, &sum);
+	assert_int_equal(source_stats(rig.source, &stats), 0);
+	source_close(rig.source);
+	rig.source = unfolded;
+	assert_int_equal(
+		stats.recursion_misses + stats.kernel.seen[ABI_KIND_OPEN], CHILDREN * OPENS);
+	assert_int_equal(stats.kernel.folded[ABI_KIND_OPEN] + stats.kernel.submitted[ABI_KIND_OPEN],
+		stats.kernel.seen[ABI_KIND_OPEN]);
+	assert_int_equal(sum.delivered, stats.kernel.submitted[ABI_KIND_OPEN]);
+	assert_int_equal(sum.collected, stats.kernel.folded[ABI_KIND_OPEN]);
+	assert_int_equal(sum.delivered, CHILDREN); /* each process told it once */
+}
+
+static void add_lost(void *ctx, uint64_t cgroup_id, const struct abi_lost *lost)
+{
+	if (cgroup_id == rig.cgroup_id)
+		*(uint64_t *)ctx += lost->count[ABI_DROP_RING_FULL];
+}
+
+static void drops_are_known_by_cgroup(void **state)
+{
+	struct abi_counters before = rig_counters(&rig), after;
+	unsigned opens = OPENS;
+	uint64_t mine = 0, all = 0;
+
+	(void)state;
+	assert_int_equal(kmaps_lost_take(rig.maps, add_lost, &mine), 0);
+	mine = 0;
+	(void)rig_run(&rig, open_many_in_parallel, &opens);
+	after = rig_counters(&rig);
+	for (uint32_t kind = 0; kind < ABI_KIND_COUNT; kind++)
+		all += dropped(&after, kind) - dropped(&before, kind);
+	assert_int_equal(kmaps_lost_take(rig.maps, add_lost, &mine), 0);
+	assert_true(mine > OPENS);
+	assert_int_equal(mine, all);
+	mine = 0; /* taken is taken */
+	assert_int_equal(kmaps_lost_take(rig.maps, add_lost, &mine), 0);
+	assert_int_equal(mine, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_ring_drops_are_counted_exactly),
 		cmocka_unit_test(reader_is_woken_only_above_the_fill_level),
+		cmocka_unit_test(repeats_are_counted_where_they_happen_and_none_is_lost),
+		cmocka_unit_test(drops_are_known_by_cgroup),
 	};
 
 	rig_require();

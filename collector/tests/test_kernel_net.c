@@ -101,11 +101,12 @@ static void check_inet(const struct abi_connect *c, const struct target *t)
 {
 	static const uint8_t v4[16] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
 
-	assert_int_equal(c->family, t->family);
-	assert_int_equal(c->sock_type, t->type & 0xf);
-	assert_int_equal(c->protocol, (t->type & 0xf) == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP);
-	assert_int_equal(c->port, ntohs(t->address.in.sin_port));
-	assert_memory_equal(c->addr, t->family == AF_INET ? v4 : v6, 16);
+	assert_int_equal(c->address.family, t->family);
+	assert_int_equal(c->address.sock_type, t->type & 0xf);
+	assert_int_equal(
+		c->address.protocol, (t->type & 0xf) == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP);
+	assert_int_equal(c->address.port, ntohs(t->address.in.sin_port));
+	assert_memory_equal(c->address.addr, t->family == AF_INET ? v4 : v6, 16);
 	assert_int_equal(c->path.len, 0);
 	assert_string_equal(c->comm, "test_kernel_net");
 }
@@ -135,9 +136,9 @@ static void inet_connections_arrive_with_the_kernels_address(void **state)
 		c = do_connect(&t);
 		check_inet(c, &t);
 		assert_int_equal(c->ret, 0);
-		assert_int_equal(c->addr_flags, 0);
-		assert_true(c->local_port > 0);
-		assert_memory_equal(c->local, c->addr, 16);
+		assert_int_equal(c->address.flags, 0);
+		assert_true(c->address.local_port > 0);
+		assert_memory_equal(c->address.local, c->address.addr, 16);
 		(void)close(fd);
 	}
 }
@@ -152,7 +153,7 @@ static void refused_connection_arrives_with_the_callers_address(void **state)
 	c = do_connect(&t);
 	check_inet(c, &t);
 	assert_int_equal(c->ret, -ECONNREFUSED);
-	assert_int_equal(c->addr_flags, ABI_ADDR_USER);
+	assert_int_equal(c->address.flags, ABI_ADDR_USER);
 	if (listen_inet(&t, AF_INET6, SOCK_STREAM) < 0)
 		return;
 	t.address.in6.sin6_port = htons(1);
@@ -172,7 +173,7 @@ static void non_blocking_connection_is_in_progress(void **state)
 	c = do_connect(&t);
 	check_inet(c, &t);
 	assert_int_equal(c->ret, -EINPROGRESS);
-	assert_int_equal(c->addr_flags, 0);
+	assert_int_equal(c->address.flags, 0);
 	(void)close(fd);
 }
 
@@ -207,15 +208,15 @@ static void unix_path_is_resolved_from_the_bound_socket(void **state)
 	t.chdir_to = rig.dir;
 	c = do_connect(&t);
 	assert_int_equal(c->ret, 0);
-	assert_int_equal(c->family, AF_UNIX);
-	assert_int_equal(c->addr_flags, ABI_ADDR_RESOLVED);
-	assert_int_equal(c->path_flags, 0);
+	assert_int_equal(c->address.family, AF_UNIX);
+	assert_int_equal(c->address.flags, ABI_ADDR_RESOLVED);
+	assert_int_equal(c->address.path_flags, 0);
 	assert_true(pw_slice_eq_str(rig_span(c, c->path), path));
 	(void)close(fd);
 
 	c = do_connect(&t); /* nobody listens now */
 	assert_int_equal(c->ret, -ECONNREFUSED);
-	assert_int_equal(c->addr_flags, ABI_ADDR_USER);
+	assert_int_equal(c->address.flags, ABI_ADDR_USER);
 	assert_true(pw_slice_eq_str(rig_span(c, c->path), "./sock"));
 }
 
@@ -229,13 +230,13 @@ static void abstract_unix_name_arrives_without_its_leading_nul(void **state)
 	(void)state;
 	c = do_connect(&t);
 	assert_int_equal(c->ret, 0);
-	assert_int_equal(c->addr_flags, ABI_ADDR_ABSTRACT);
+	assert_int_equal(c->address.flags, ABI_ADDR_ABSTRACT);
 	assert_true(pw_slice_eq(rig_span(c, c->path), pw_slice_of(name + 1, sizeof(name) - 2)));
 	(void)close(fd);
 
 	c = do_connect(&t);
 	assert_int_equal(c->ret, -ECONNREFUSED);
-	assert_int_equal(c->addr_flags, ABI_ADDR_ABSTRACT | ABI_ADDR_USER);
+	assert_int_equal(c->address.flags, ABI_ADDR_ABSTRACT | ABI_ADDR_USER);
 	assert_true(pw_slice_eq(rig_span(c, c->path), pw_slice_of(name + 1, sizeof(name) - 2)));
 }
 

@@ -118,17 +118,18 @@ static void addresses_become_text(void **state)
 	(void)state;
 	pw_buf_init(&out, 4096);
 	for (size_t i = 0; i < PW_COUNT(rows); i++) {
-		struct event_connect c = {.family = rows[i].family,
+		struct abi_address c = {.family = rows[i].family,
 			.port = 80,
 			.protocol = 6,
-			.addr_flags = rows[i].flags};
+			.flags = rows[i].flags};
+		struct pw_slice path = {0};
 		struct normalize_address a;
 
 		if (rows[i].family == AF_UNIX)
-			c.path = pw_slice_str(rows[i].address);
+			path = pw_slice_str(rows[i].address);
 		else if (rows[i].address[0])
 			assert_int_equal(inet_pton(rows[i].family, rows[i].address, c.addr), 1);
-		assert_int_equal(normalize_address(&c, &out, &a), 0);
+		assert_int_equal(normalize_address(&c, path, &out, &a), 0);
 		assert_true(pw_slice_eq_str(pw_buf_slice(&out), rows[i].result));
 		assert_int_equal(a.family, rows[i].result_family);
 		assert_int_equal(a.port, rows[i].port);
