@@ -11,11 +11,12 @@ static const char *check_condition(struct pw_slice text)
 
 static Podward__V1__Signature *read_rule(struct pw_arena *a, const struct pw_json_reader *r)
 {
-	static const char *const known[] = {"id", "title", "condition", "severity", "mitre",
-		"output", "profile", "disabled", NULL};
+	static const char *const known[] = {"id", "title", "description", "condition", "severity",
+		"mitre", "output", "profile", "disabled", NULL};
 	static const char *const modes[] = {"ignore", "suppress-if-learned", NULL};
 	static const struct crd_text_rule id = {128, crd_check_rule_id, true};
 	static const struct crd_text_rule line = {256, crd_check_line, true};
+	static const struct crd_text_rule description = {1024, crd_check_line, false};
 	static const struct crd_text_rule condition = {16384, check_condition, true};
 	static const struct crd_text_rule mitre = {16, crd_check_mitre, false};
 	static const struct crd_text_rule output = {1024, crd_check_line, false};
@@ -31,6 +32,7 @@ static Podward__V1__Signature *read_rule(struct pw_arena *a, const struct pw_jso
 	pw_read_only(r, known);
 	s->id = crd_text(a, r, "id", &id);
 	s->title = crd_text(a, r, "title", &line);
+	(void)crd_text(a, r, "description", &description); /* for people who read the file */
 	s->condition = crd_text(a, r, "condition", &condition);
 	s->severity = crd_severity(r, "severity");
 	if (s->severity == PODWARD__V1__SEVERITY__SEVERITY_UNSPECIFIED)

@@ -31,6 +31,7 @@ EXCEPTIONS = {
     ("system", "tests"): "asks a second implementation, such as protoc",
     ("fork", "bench"): "a benchmark is the workload",
     ("vfork", "bench"): "a benchmark is the workload",
+    ("fork", "detections"): "a step of an attack is a process of its own",
 }
 CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(sorted(BANNED)))
 TYPEDEF = re.compile(r"\btypedef\s+(?:struct|union)\b")

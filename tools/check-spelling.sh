@@ -8,7 +8,7 @@ command -v codespell >/dev/null || {
 	exit 77
 }
 # words that are right here: crate names, identifiers, short forms in C
-known=ser,nd,fo,te,ot,inout,creat,ded,ba,parm,filp,hist,uint,trys,acn,datas,cas,crate,afile,inforce,nin
+known=gost,chage,doas,ser,nd,fo,te,ot,inout,creat,ded,ba,parm,filp,hist,uint,trys,acn,datas,cas,crate,afile,inforce,nin
 cd "$root"
 files=()
 while IFS= read -r -d '' file; do

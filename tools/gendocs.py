@@ -5,12 +5,15 @@ settings PROGRAM   what `PROGRAM --print-settings-doc` prints
 metrics SERVICE    the table SERVICE/metrics.def
 events FILE        the enums of a .proto file
 fields FILE        the field table of the signature engine
-rules FILE         id, severity, title and ATT&CK of a SignatureSet
+detections FOLDER  the rules of the default signature set, with the ways around them that are tested
+evasions FOLDER    the table of evasions that the detections' test runs
 kernels DIR        the tables of the kernel matrix
 """
+import importlib
 import os
 import re
 import subprocess
+import sys
 
 OPEN = re.compile(r"^<!-- generated: (\w+) (\S+) -->$", re.M)
 CLOSE = "<!-- /generated -->"
@@ -149,17 +152,62 @@ def fields(root, bin_dir, name):
     return "\n".join(rows) + "\n"
 
 
-def rules(root, bin_dir, name):
-    with open(os.path.join(root, name), encoding="utf-8") as f:
-        text = f.read()
-    rows = ["| rule | severity | fires on | ATT&CK | profile |", "|---|---|---|---|---|"]
-    for body in re.split(r"^\s*- id: ", text, flags=re.M)[1:]:
-        found = {k: v.strip() for k, v in re.findall(r"^\s+(title|severity|mitre|profile): *(.*)$", body, re.M)}
-        rows.append(f"| `{body.split()[0]}` | {found.get('severity', '')} | {found.get('title', '')} | "
-                    f"{found.get('mitre', '').strip('[]')} | {found.get('profile', 'ignore')} |")
-    if len(rows) == 2:
+def folded(text):
+    """A scalar as it is in our files: plain on its line, or folded below it."""
+    text = text.strip()
+    return " ".join(text[2:].split()) if text.startswith(">-") else text
+
+
+def rules(text):
+    """[{key: value}] of the rules in the text of a SignatureSet in the form of policysync/defaults."""
+    found = []
+    for body in re.split(r"^  - id: ", text, flags=re.M)[1:]:
+        keys = re.findall(r"^    (\w+):(.*\n(?:      .*\n)*)", body, re.M)
+        found.append({"id": body.split()[0], **{k: folded(v) for k, v in keys}})
+    return found
+
+
+def rows_of(root, module, name="integration/detections"):
+    """ROWS of a Python file beside the detections' test."""
+    folder = os.path.join(root, name)
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(module).ROWS
+    except ImportError as error:
+        raise Problem(f"{name}/{module}.py: {error}") from error
+    finally:
+        sys.path.remove(folder)
+
+
+def detections(root, bin_dir, name):
+    ways = {r.detection: r.evasion for m in ("rows_exec", "rows_file", "rows_tool") for r in rows_of(root, m)}
+    out, folder = [], os.path.join(root, name)
+    for file in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, file), encoding="utf-8") as f:
+            found = rules(f.read())
+        if not found:
+            continue
+        out += [f"### {'mining' if file == 'signatures.yaml' else file[:-5]}", ""]
+        out += ["| detection | severity | ATT&CK | what it means, what to do, *the way around that is tested or known* |",
+                "|---|---|---|---|"] + [detection_row(r, ways) for r in found] + [""]
+    if not out:
         raise Problem(f"{name}: no rules that tools/gendocs.py can read")
-    return "\n".join(rows) + "\n"
+    return "\n".join(out).rstrip("\n") + "\n"
+
+
+def detection_row(rule, ways):
+    learned = " (P)" if rule.get("profile") == "suppress-if-learned" else ""
+    text = f"**{rule.get('title', '')}.** {rule.get('description', '')} *{ways.get(rule['id'], '')}*"
+    return f"| `{rule['id']}` | {rule.get('severity', '')}{learned} | {rule.get('mitre', '').strip('[]')} | " \
+           f"{text.replace('|', '&#124;')} |"
+
+
+def evasions(root, bin_dir, name):
+    out = ["| trick | seen as | why |", "|---|---|---|"]
+    for row in rows_of(root, "evasions", name):
+        seen = ", ".join(f"`{d}`" for d in sorted(row.seen)) or "**not seen**"
+        out.append(f"| {row.trick} | {seen} | {row.text} |")
+    return "\n".join(out) + "\n"
 
 
 def tsv(root, folder, name):
@@ -186,7 +234,7 @@ def kernels(root, bin_dir, name):
     return "\n".join(rows) + "\n"
 
 
-MAKERS = {"settings": settings, "metrics": metrics, "events": events, "fields": fields, "rules": rules,
+MAKERS = {"settings": settings, "metrics": metrics, "events": events, "fields": fields, "detections": detections, "evasions": evasions,
           "kernels": kernels}
 
 

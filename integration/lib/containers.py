@@ -28,8 +28,11 @@ def run(argv, seconds=60, check=True, **more):
     return done
 
 
-def image_archive(files):
-    """A root file system as tar bytes: busybox once, its applets as hard links, and the files given."""
+def image_archive(files, add=None):
+    """A root file system as tar bytes: busybox once, its applets as hard links, and the files given.
+
+    add(tar) puts in what else the image is to have.
+    """
     busybox = shutil.which("busybox")
     if not busybox:
         raise RigError("busybox is not installed (tools/install-packages.sh runtime)")
@@ -47,6 +50,8 @@ def image_archive(files):
             tar.addfile(entry)
         for name, text in files.items():
             add_file(tar, name, text.encode(), 0o600 if name == "etc/shadow" else 0o644)
+        if add:
+            add(tar)
     return raw.getvalue()
 
 
@@ -77,8 +82,8 @@ class Podman:
     def command(self, *argv):
         return ["podman"] + self.global_flags + list(argv)
 
-    def make_image(self, files=None):
-        archive = image_archive({**BASE_FILES, **(files or {})})
+    def make_image(self, files=None, add=None):
+        archive = image_archive({**BASE_FILES, **(files or {})}, add)
         run(self.command("import", "-", self.image), input=archive)
         self.has_image = True
         self.find_flags()
@@ -95,11 +100,11 @@ class Podman:
             failures.append(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:])
         raise RigError(f"podman cannot run a container here: {failures[-1]}")
 
-    def start(self, name, *argv, flags=()):
+    def start(self, name, *argv, flags=(), network="host"):
         """Starts a container in the background; returns its full id."""
         full = f"{self.name}-{name}"
         self.containers.append(full)
-        done = run(self.command("run", "-d", "--name", full, "--network=host", *self.run_flags, *flags,
+        done = run(self.command("run", "-d", "--name", full, f"--network={network}", *self.run_flags, *flags,
                                 self.image, *argv))
         return done.stdout.decode().strip()
 
