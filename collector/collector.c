@@ -139,6 +139,17 @@ static int open_source(struct state *st, struct pw_err *err)
 	return r;
 }
 
+static int build_redaction(struct state *st, struct pw_err *err)
+{
+	const struct redact_settings redact = {
+		.rules_file = st->settings.redact_rules,
+		.key_file = st->settings.redact_key,
+		.random_key = st->info.live, /* a replay repeats itself */
+	};
+
+	return redact_rules_new(&redact, &st->redact, err);
+}
+
 static int build_pipeline(struct state *st, struct pw_err *err)
 {
 	const struct settings *s = &st->settings;
@@ -154,8 +165,11 @@ static int build_pipeline(struct state *st, struct pw_err *err)
 		.on_view = s->print ? work_on_view : NULL,
 		.view_ctx = st,
 	};
-	int r = 0;
+	int r = build_redaction(st, err);
 
+	if (r < 0)
+		return r;
+	p.redact = st->redact;
 	if (st->info.live) {
 		r = procfs_open("/proc", &st->procfs, err);
 		if (r < 0)
@@ -281,6 +295,7 @@ static void tear_down(struct state *st)
 	if (st->rpc)
 		pw_rpc_loop_stop(st->rpc);
 	pw_tls_free(st->tls);
+	redact_rules_free(st->redact);
 	procfs_close(st->procfs);
 	source_close(st->source);
 	pw_metrics_free(st->metrics);

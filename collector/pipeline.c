@@ -255,6 +255,7 @@ static int build_tables(struct pipeline *p)
 		.host_mnt_ns = s->procfs ? procfs_host_mnt_ns(s->procfs) : 0,
 		.lookup = s->procfs ? procfs_read : NULL,
 		.lookup_ctx = s->procfs,
+		.redact = s->redact,
 	};
 	int r = pods_new(CONTAINERS_MAX, &p->pods);
 

@@ -47,10 +47,11 @@ struct pipeline_settings {
 	struct scope_rules rules;
 	struct scope_kernel kernel;
 	struct pipeline_kernel folds;
-	uint32_t process_limit;  /* 0 = 65,536 */
-	uint32_t seen_limit;     /* 0 = 131,072 */
-	uint64_t fold_window_ns; /* 0 = 10 s */
-	int64_t boot_to_wall_ns; /* at start */
+	const struct redact_rules *redact; /* borrowed; NULL = the built-in ones */
+	uint32_t process_limit;            /* 0 = 65,536 */
+	uint32_t seen_limit;               /* 0 = 131,072 */
+	uint64_t fold_window_ns;           /* 0 = 10 s */
+	int64_t boot_to_wall_ns;           /* at start */
 	struct batcher_settings batch;
 	void (*on_view)(void *ctx, const struct pipeline_view *v); /* NULL = nobody looks */
 	void *view_ctx;

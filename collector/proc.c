@@ -49,6 +49,8 @@ int procs_new(const struct procs_settings *settings, struct images *images, stru
 	if (!t)
 		return -ENOMEM;
 	t->settings = *settings;
+	if (!t->settings.redact)
+		t->settings.redact = redact_rules_built_in();
 	t->images = images;
 	pw_buf_init(&t->args, ARGS_LIMIT_BYTES);
 	r = pw_u64map_new(settings->limit, &t->by_pid);
@@ -176,7 +178,7 @@ static int program_of(struct procs *t, const struct program_facts *facts, struct
 
 	pw_buf_clear(&t->args);
 	f.args_hash = pw_hash64(facts->args, 0);
-	r = redact_args(facts->args, &t->args);
+	r = redact_args(t->settings.redact, facts->args, &t->args);
 	if (r == -ENOMEM)
 		return r;
 	f.args = pw_buf_slice(&t->args);

@@ -19,6 +19,7 @@
  */
 #include "collector/event.h"
 #include "collector/image.h"
+#include "collector/redact_rules.h"
 
 struct proc {
 	struct proc *prev, *next; /* private: by last use */
@@ -52,6 +53,7 @@ struct procs_settings {
 	uint32_t host_mnt_ns;  /* inode number; 0 = unknown (replay): the pid namespace decides */
 	proc_lookup_fn lookup; /* repairs; NULL = never (replay) */
 	void *lookup_ctx;
+	const struct redact_rules *redact; /* borrowed; NULL = the built-in ones */
 };
 
 int procs_new(const struct procs_settings *settings, struct images *images,

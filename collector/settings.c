@@ -37,6 +37,12 @@ static const struct pw_setting table[] = {
 		"ends"},
 	{"cgroup-root", PW_SETTING_TEXT, S(cgroup_root), NULL, 0, 0, NULL, "PATH",
 		"Mount point of the cgroup v2 hierarchy; default: found in /proc/self/mountinfo"},
+	{"redact-rules", PW_SETTING_TEXT, S(redact_rules), NULL, 0, 0, NULL, "FILE",
+		"Rules on what counts as a secret in arguments and environment, in addition to the "
+		"built-in ones (docs/operations.md)"},
+	{"redact-key", PW_SETTING_TEXT, S(redact_key), NULL, 0, 0, NULL, "FILE",
+		"Key of 16 bytes for the hashes that stand for secrets, so that nodes and restarts "
+		"give the same; default: random at start"},
 	{"systemd-units", PW_SETTING_BOOL, S(systemd_units), "false", 0, 0, NULL, NULL,
 		"Watches systemd services like containers; policysync's word is stronger"},
 	{"fold-window", PW_SETTING_DURATION, S(fold_window_ns), "10s", 100 * MS, 3600 * SECOND,

@@ -19,6 +19,8 @@ struct settings {
 	uint64_t record_limit;
 	const char *replay;
 	const char *cgroup_root;
+	const char *redact_rules;
+	const char *redact_key;
 	bool systemd_units;
 	uint64_t fold_window_ns;
 	uint64_t backlog_bytes;

@@ -35,6 +35,7 @@ struct state {
 	struct source *probe;  /* the kernel's among them; NULL for a replay */
 	struct source_info info;
 	struct procfs *procfs;
+	struct redact_rules *redact;
 	struct pipeline *pipeline;
 
 	struct pw_tls *tls;      /* NULL = without certificates */
