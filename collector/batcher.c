@@ -174,6 +174,8 @@ static int add_image(struct batcher *b, struct image *i)
 		r = add_string(b, p->comm, &def.comm);
 	if (r == 0)
 		r = add_string(b, p->script, &def.script);
+	if (r == 0)
+		r = add_string(b, p->env, &def.env);
 	if (r < 0)
 		return r;
 	def.ref = i->ref;

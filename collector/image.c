@@ -65,7 +65,7 @@ static uint64_t program_identity(const struct program_facts *f)
 int program_new(const struct program_facts *facts, struct program **ret)
 {
 	const struct pw_slice *from[] = {
-		&facts->exe, &facts->args, &facts->cwd, &facts->comm, &facts->script};
+		&facts->exe, &facts->args, &facts->cwd, &facts->comm, &facts->script, &facts->env};
 	struct pw_slice *to[PW_COUNT(from)];
 	struct program *p = NULL;
 	uint8_t *at = NULL;
@@ -82,6 +82,7 @@ int program_new(const struct program_facts *facts, struct program **ret)
 	to[2] = &p->cwd;
 	to[3] = &p->comm;
 	to[4] = &p->script;
+	to[5] = &p->env;
 	for (size_t i = 0; i < PW_COUNT(from); i++) {
 		if (from[i]->len > 0)
 			memcpy(at, from[i]->ptr, from[i]->len);

@@ -17,12 +17,13 @@ struct program {
 	struct pw_slice exe, args, cwd, comm; /* own memory; args redacted; empty = unknown */
 	struct pw_slice script; /* file given to exec when exe is only its interpreter */
 	uint64_t inode, dev;    /* of the executable; dev: major << 32 | minor */
-	uint64_t args_hash;     /* of the arguments before redaction */
+	struct pw_slice env;    /* NAME=VALUE of the variables of interest, redacted, NUL between */
+	uint64_t args_hash;     /* of the arguments before redaction, and of env */
 	uint64_t identity;      /* hash of path, file and circumstances: "the same program" */
 };
 
 struct program_facts {
-	struct pw_slice exe, args, cwd, comm, script; /* borrowed */
+	struct pw_slice exe, args, cwd, comm, script, env; /* borrowed */
 	uint64_t inode;
 	uint32_t dev_major, dev_minor;
 	uint32_t flags; /* ProcessFlag bits about the file: UPPER_LAYER, MEMFD, DELETED */

@@ -140,14 +140,14 @@ static void json_bits(struct pw_buf *out, const char *name, uint32_t bits,
 	(void)pw_buf_add_byte(out, ']');
 }
 
-static void json_args(struct pw_buf *out, struct pw_slice args)
+static void json_list(struct pw_buf *out, const char *name, struct pw_slice args)
 {
 	struct pw_slice arg = {0};
 	bool first = true;
 
 	if (args.len == 0)
 		return;
-	key(out, "args");
+	key(out, name);
 	(void)pw_buf_add_byte(out, '[');
 	while (pw_slice_cut(&args, 0, &arg)) {
 		if (!first)
@@ -186,7 +186,8 @@ static void json_process(struct pw_buf *out, const struct image *i)
 	json_number(out, "gid", i->gid);
 	json_text(out, "comm", i->program->comm);
 	json_text(out, "exe", i->program->exe);
-	json_args(out, i->program->args);
+	json_list(out, "args", i->program->args);
+	json_list(out, "env", i->program->env);
 	json_text(out, "cwd", i->program->cwd);
 	json_bits(out, "flags", i->flags, process_bits, PW_COUNT(process_bits));
 	(void)pw_buf_add_byte(out, '}');

@@ -174,14 +174,23 @@ static uint32_t origin_flags(struct procs *t, struct container *c, uint32_t pid_
 static int program_of(struct procs *t, const struct program_facts *facts, struct program **ret)
 {
 	struct program_facts f = *facts;
+	struct pw_slice all = {0};
+	size_t args_len = 0;
 	int r = 0;
 
 	pw_buf_clear(&t->args);
 	f.args_hash = pw_hash64(facts->args, 0);
 	r = redact_args(t->settings.redact, facts->args, &t->args);
+	args_len = t->args.len;
+	if (r == 0)
+		r = redact_env(t->settings.redact, facts->env, &t->args);
 	if (r == -ENOMEM)
 		return r;
-	f.args = pw_buf_slice(&t->args);
+	all = pw_buf_slice(&t->args);
+	f.args = pw_slice_sub(all, 0, args_len);
+	f.env = pw_slice_sub(all, args_len, all.len);
+	if (f.env.len > 0)
+		f.args_hash = pw_hash_mix(f.args_hash, pw_hash64(f.env, 0));
 	return program_new(&f, ret);
 }
 
@@ -376,6 +385,7 @@ static int image_of_exec(
 		.args = x->args,
 		.cwd = x->cwd,
 		.comm = e->comm,
+		.env = x->env,
 		.script = x->exec_flags & ABI_EXEC_SCRIPT ? x->filename : (struct pw_slice){0},
 		.inode = x->inode,
 		.dev_major = x->dev_major,

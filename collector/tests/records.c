@@ -56,8 +56,8 @@ static void end(struct records *r)
 	memcpy(r->bytes, &size, sizeof(size));
 }
 
-void records_exec(struct records *r, const struct records_actor *a, const char *exe,
-	struct pw_slice args, uint64_t parent_start)
+static void exec_record(struct records *r, const struct records_actor *a, const char *exe,
+	struct pw_slice args, struct pw_slice env, uint64_t parent_start)
 {
 	struct abi_exec x = {.header = header_of(ABI_KIND_EXEC, a)};
 
@@ -73,7 +73,21 @@ void records_exec(struct records *r, const struct records_actor *a, const char *
 	put(r, offsetof(struct abi_exec, exe), exe, strlen(exe));
 	put(r, offsetof(struct abi_exec, args), args.ptr, args.len);
 	put(r, offsetof(struct abi_exec, cwd), "/work", 5);
+	if (env.len > 0)
+		put(r, offsetof(struct abi_exec, env), env.ptr, env.len);
 	end(r);
+}
+
+void records_exec(struct records *r, const struct records_actor *a, const char *exe,
+	struct pw_slice args, uint64_t parent_start)
+{
+	exec_record(r, a, exe, args, (struct pw_slice){0}, parent_start);
+}
+
+void records_exec_env(struct records *r, const struct records_actor *a, const char *exe,
+	struct pw_slice args, struct pw_slice env)
+{
+	exec_record(r, a, exe, args, env, 0);
 }
 
 void records_fork(struct records *r, const struct records_actor *a, uint64_t parent_start)

@@ -21,6 +21,8 @@ struct records_actor {
 
 void records_exec(struct records *r, const struct records_actor *a, const char *exe,
 	struct pw_slice args, uint64_t parent_start);
+void records_exec_env(struct records *r, const struct records_actor *a, const char *exe,
+	struct pw_slice args, struct pw_slice env);
 void records_fork(struct records *r, const struct records_actor *a, uint64_t parent_start);
 void records_exit(struct records *r, const struct records_actor *a, uint32_t status);
 void records_open(struct records *r, const struct records_actor *a, const char *path,

@@ -312,6 +312,32 @@ static void secrets_in_arguments_do_not_stay(void **state)
 	table_done(&t);
 }
 
+static void variables_of_interest_stay_and_tell_executions_apart(void **state)
+{
+	static const char env[] = "HOME=/root\0LD_PRELOAD=/tmp/x.so\0https_proxy=http://u:p@h";
+	struct table t = {0};
+	struct records_actor a = actor(10, 5, 1);
+	struct records r;
+	struct proc *p = NULL;
+	uint64_t without = 0;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 64, NULL), 0);
+	records_exec(&r, &a, "/bin/m", pw_slice_of("m\0-a\0", 5), 0);
+	assert_int_equal(feed(&t, &r, t.c, &p), 0);
+	without = p->image->program->args_hash;
+	records_exec_env(
+		&r, &a, "/bin/m", pw_slice_of("m\0-a\0", 5), pw_slice_of(env, sizeof(env)));
+	assert_int_equal(feed(&t, &r, t.c, &p), 0);
+	assert_true(pw_slice_eq(p->image->program->args, pw_slice_of("m\0-a", 4)));
+	assert_true(pw_slice_starts(
+		p->image->program->env, pw_slice_of("LD_PRELOAD=/tmp/x.so\0https_proxy=***", 36)));
+	assert_int_equal(pw_slice_find(p->image->program->env, PW_SLICE_LIT("u:p")), -1);
+	assert_int_equal(pw_slice_find(p->image->program->env, PW_SLICE_LIT("HOME")), -1);
+	assert_int_not_equal(p->image->program->args_hash, without);
+	table_done(&t);
+}
+
 static void the_ceiling_holds_and_the_oldest_goes(void **state)
 {
 	struct table t = {0};
@@ -430,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_reused_number_is_another_process),
 		cmocka_unit_test(an_unknown_process_is_looked_up),
 		cmocka_unit_test(secrets_in_arguments_do_not_stay),
+		cmocka_unit_test(variables_of_interest_stay_and_tell_executions_apart),
 		cmocka_unit_test(the_ceiling_holds_and_the_oldest_goes),
 		cmocka_unit_test(a_lineage_is_cut_at_its_ceiling),
 		cmocka_unit_test(processes_go_with_their_container),
