@@ -18,6 +18,12 @@ foreach(test IN ITEMS load exec file net scope loss)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)
 endforeach()
 
+foreach(test IN ITEMS path process socket)
+	pw_test(test_kernel_${test} LABEL kernel LINK collector_kernel
+		SOURCES tests/test_kernel_${test}.c tests/deeds.c tests/kernel_rig.c)
+	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)
+endforeach()
+
 pw_test(test_kernel_probe LABEL kernel SOURCES tests/test_kernel_probe.c LINK collector_core)
 pw_test(test_kernel_privileges LABEL kernel
 	SOURCES tests/test_kernel_privileges.c tests/program.c LINK collector_core)

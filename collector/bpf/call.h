@@ -28,7 +28,7 @@ static __always_inline bool call_begin(
 	if (c->kind >= ABI_KIND_COUNT || !scope_current(c->kind, &c->hit))
 		return false;
 	c->task = (void *)bpf_get_current_task();
-	c->ret = ret;
+	c->ret = ret > 0x7fffffff ? 0 : ret; /* an address, of mmap */
 	if (c->s.compat)
 		c->hit.flags |= ABI_FLAG_COMPAT;
 	return true;
@@ -56,7 +56,7 @@ static __always_inline void call_submit(
 	emit_submit(a, c->kind, cap);
 }
 
-/* A string of user memory behind the fixed part; room constant. Its length, room - 1 = cut. */
+/* A string of user memory behind the fixed part; room constant. */
 static __always_inline void call_string(struct abi_call *a, struct abi_span *span, uint32_t *flags,
 	uint32_t off, uint64_t from, const uint32_t room)
 {
@@ -69,7 +69,7 @@ static __always_inline void call_string(struct abi_call *a, struct abi_span *spa
 		*flags |= ABI_PATH_FAILED;
 		return;
 	}
-	if (n == room)
+	if (n == room && room < ABI_PATH_MAX) /* the kernel takes no longer ones */
 		*flags |= ABI_PATH_TRUNCATED;
 	span->len = n - 1;
 }
