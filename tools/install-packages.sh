@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the packages of tools/packages.txt that are missing.
-#   tools/install-packages.sh [--list] [GROUP…]      groups: build runtime test; default all
+#   tools/install-packages.sh [--list] [GROUP…]      groups: build runtime image test; default all
 set -euo pipefail
 
 list_file="$(dirname "$(readlink -f "$0")")/packages.txt"
@@ -72,12 +72,12 @@ main() {
 	while [[ $# -gt 0 ]]; do
 		case $1 in
 		--list) show_only=1 ;;
-		build | runtime | test) groups+=("$1") ;;
-		*) die "unknown argument '$1': takes --list and the groups build, runtime, test" ;;
+		build | runtime | image | test) groups+=("$1") ;;
+		*) die "unknown argument '$1': takes --list and the groups build, runtime, image, test" ;;
 		esac
 		shift
 	done
-	[[ ${#groups[@]} -gt 0 ]] || groups=(build runtime test)
+	[[ ${#groups[@]} -gt 0 ]] || groups=(build runtime image test)
 	mapfile -t packages < <(missing "${groups[@]}")
 	if [[ -n $show_only ]]; then
 		[[ ${#packages[@]} -eq 0 ]] || printf '%s\n' "${packages[@]}"

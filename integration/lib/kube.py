@@ -17,7 +17,7 @@ import urllib.parse
 from rig import ROOT, RigError, Service, free_port, wait_until
 
 BUILD = os.path.join(ROOT, "integration/kube/build-server.sh")
-CRDS = os.path.join(ROOT, "charts/podward/crds")
+CRDS = os.path.join(ROOT, "charts/podward/files/crds")
 
 
 def programs():

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CRDS PW_SOURCE_DIR "/charts/podward/crds/podward.dev_"
+#define CRDS PW_SOURCE_DIR "/charts/podward/files/crds/podward.dev_"
 
 struct walk {
 	const char *kind;
