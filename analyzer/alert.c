@@ -37,7 +37,8 @@ struct pw_hash128 alert_id(const struct alert_facts *f)
 	uint8_t text[3 * (ID_PART_BYTES + 1) + 16];
 	size_t len = put_part(text, 0, c->pod_group);
 
-	len = put_part(text, len, c->id);
+	len = put_part(
+		text, len, f->is_incident || f->is_summary ? (struct pw_slice){NULL, 0} : c->id);
 	len = put_part(text, len, f->detector);
 	len = put_number(text, len, f->behaviour_key);
 	len = put_number(text, len, (uint64_t)suppress_window(f->event->wall.ns));
@@ -66,6 +67,9 @@ static int add_process(struct report *r, const struct pw_process *p, uint32_t ar
 
 static int add_lineage(struct report *r, const struct pw_process *p, Podward__V1__Alert *a)
 {
+	/* A finding about many events has none of its own. */
+	if (p->def.pid == 0)
+		return 0;
 	a->lineage = pw_arena_alloc0(r->arena, ALERT_LINEAGE, sizeof(*a->lineage));
 	if (!a->lineage)
 		return -ENOMEM;

@@ -24,6 +24,8 @@ struct alert_facts {
 	uint64_t behaviour_key;
 	struct pw_slice baseline, nearest; /* profile engine only */
 	bool audit;
+	bool is_incident; /* the same in all containers of the group: the id leaves them out */
+	bool is_summary;  /* of what went over the budget; an incident as well */
 };
 
 struct pw_hash128 alert_id(const struct alert_facts *f);

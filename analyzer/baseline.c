@@ -219,8 +219,9 @@ static int take_parts(struct baseline *b, const struct behaviour *what,
 	uint32_t side = seen->flags & SIDE, own = seen->flags & ~SIDE, at;
 	int r = 0, news = 0;
 
-	if (own || seen->versions || !side) {
+	if (own || (seen->versions && !(side & FLAG(PENDING))) || !side) {
 		part_seen.flags = own;
+		part_seen.versions = side & FLAG(PENDING) ? 0 : seen->versions;
 		r = take(b, &part, &part_seen, &at);
 		if (r > 0 && is_change && note_change(b, at) < 0)
 			r = -ENOMEM;
@@ -229,7 +230,8 @@ static int take_parts(struct baseline *b, const struct behaviour *what,
 	if (r >= 0 && side) {
 		part.key = baseline_side_key(what->key);
 		part_seen.flags = side;
-		part_seen.versions = 0;
+		/* In grace, the version is the one that it waits for. */
+		part_seen.versions = side & FLAG(PENDING) ? seen->versions : 0;
 		r = take(b, &part, &part_seen, &at);
 		if (r > 0 && is_change && note_change(b, at) < 0)
 			r = -ENOMEM;

@@ -86,6 +86,7 @@ struct pw_slice baseline_object(const struct baseline *b, const struct baseline_
 uint32_t baseline_count(const struct baseline *b);
 const struct baseline_row *baseline_at(const struct baseline *b, uint32_t index);
 uint32_t baseline_limit(const struct baseline *b);
+uint32_t baseline_template_count(const struct baseline *b);
 uint32_t baseline_changed_count(const struct baseline *b);
 const struct baseline_row *baseline_changed_at(const struct baseline *b, uint32_t index);
 void baseline_changes_taken(struct baseline *b); /* they are in a report now */

@@ -33,12 +33,12 @@ enum baseline_answer baseline_answer_of(const struct baseline_row *row, uint32_t
 		return BASELINE_UNKNOWN;
 	if (row->flags & FLAG(REMOVED))
 		return BASELINE_REMOVED;
+	if (row->flags & FLAG(PENDING))
+		return BASELINE_PENDING;
 	if ((row->flags & FLAG(STEADY)) || (row->versions & versions))
 		return BASELINE_KNOWN;
 	if (row->flags & FLAG(STARTUP))
 		return BASELINE_STARTUP_ONLY;
-	if (row->flags & FLAG(PENDING))
-		return BASELINE_PENDING;
 	return row->flags & FLAG(CANDIDATE) ? BASELINE_CANDIDATE : BASELINE_UNKNOWN;
 }
 
@@ -144,6 +144,11 @@ const struct baseline_row *baseline_at(const struct baseline *b, uint32_t index)
 uint32_t baseline_limit(const struct baseline *b)
 {
 	return b->limit;
+}
+
+uint32_t baseline_template_count(const struct baseline *b)
+{
+	return b->template_count;
 }
 
 uint32_t baseline_changed_count(const struct baseline *b)

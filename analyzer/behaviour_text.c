@@ -237,6 +237,26 @@ struct pw_slice behaviour_name(struct pw_slice name, uint8_t *out)
 	return tokens(&w, name) ? pw_slice_of(out, w.len) : name;
 }
 
+struct pw_slice behaviour_form(struct pw_slice name, uint8_t out[BEHAVIOUR_TEXT_BYTES])
+{
+	struct writer w = {out, 0, BEHAVIOUR_TEXT_BYTES};
+
+	for (size_t i = 0; i < name.len && w.len < w.limit;) {
+		size_t run = hex_run(name, i), digits = 0;
+
+		while (i + digits < name.len && is_digit(name.ptr[i + digits]))
+			digits++;
+		if (run < 8)
+			run = digits;
+		if (run > 0)
+			put_text(&w, "#");
+		else
+			put(&w, name.ptr + i, 1);
+		i += run > 0 ? run : 1;
+	}
+	return pw_slice_of(out, w.len);
+}
+
 static const char *class_of(struct pw_slice s)
 {
 	if (all_digits(s))

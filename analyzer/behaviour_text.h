@@ -16,6 +16,9 @@
 struct pw_slice behaviour_path(struct pw_slice path, uint8_t *out);
 /* Same for one name without slashes, as of a memory file or a DNS label. */
 struct pw_slice behaviour_name(struct pw_slice name, uint8_t *out);
+/* The form of a name, for putting findings together: runs of digits, and of eight and more
+ * hexadecimal digits, become '#'. */
+struct pw_slice behaviour_form(struct pw_slice name, uint8_t out[BEHAVIOUR_TEXT_BYTES]);
 /*
  * Arguments joined by NUL -> flag names with the class of what follows: "-c <text>", "--port=<n>",
  * "-o <path>". Runs of one class are told once. The first argument is the program and is left out.

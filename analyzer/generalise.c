@@ -245,10 +245,10 @@ static int descend_form(struct walk *w, const struct child *c, size_t count, boo
 	return *ret_done ? descend_together(w, c, count, pw_slice_of(text, len)) : 0;
 }
 
-/* The singles of each form together where they vary; what does not vary goes down by itself. */
-static int walk_singles(struct walk *w, struct child *singles, size_t count)
+/* The singles of each form together where they vary. What is left comes to the front. */
+static int walk_singles(struct walk *w, struct child *singles, size_t count, size_t *ret_left)
 {
-	size_t from = 0;
+	size_t from = 0, left = 0;
 	int r = 0;
 
 	qsort(singles, count, sizeof(*singles), by_form);
@@ -260,10 +260,11 @@ static int walk_singles(struct walk *w, struct child *singles, size_t count)
 			to++;
 		if (is_varied(w, singles + from, to - from))
 			r = descend_form(w, singles + from, to - from, &done);
-		for (size_t i = from; r == 0 && !done && i < to; i++)
-			r = descend(w, singles[i].name, false, singles[i].items, singles[i].count);
+		for (; !done && from < to; from++)
+			singles[left++] = singles[from];
 		from = to;
 	}
+	*ret_left = left;
 	return r;
 }
 
@@ -282,14 +283,11 @@ static bool is_crowded(const struct walk *w, size_t children)
 static int walk(struct walk *w, struct item *items, size_t count)
 {
 	struct child *children;
-	size_t n = 0, singles = 0;
+	size_t n = 0, singles = 0, left;
 	int r = make_children(w, items, count, &children, &n);
 
 	if (r < 0)
 		return r;
-	if (is_crowded(w, n))
-		return descend_together(
-			w, children, n, pw_slice_str(template_class_name(TEMPLATE_ANY)));
 	for (size_t i = 0; i < n; i++) {
 		struct child c = children[i];
 
@@ -298,8 +296,13 @@ static int walk(struct walk *w, struct item *items, size_t count)
 		children[i] = children[singles];
 		children[singles++] = c;
 	}
-	r = walk_singles(w, children, singles);
-	for (size_t i = singles; r == 0 && i < n; i++)
+	r = walk_singles(w, children, singles, &left);
+	memmove(children + left, children + singles, (n - singles) * sizeof(*children));
+	n -= singles - left;
+	if (r == 0 && is_crowded(w, n))
+		return descend_together(
+			w, children, n, pw_slice_str(template_class_name(TEMPLATE_ANY)));
+	for (size_t i = 0; r == 0 && i < n; i++)
 		r = descend(w, children[i].name, false, children[i].items, children[i].count);
 	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/group.h"
 
+#include "analyzer/generalise.h"
 #include "common/base/hash.h"
 #include "common/base/u64map.h"
 
@@ -35,6 +36,7 @@ static void group_free(struct group *g)
 	free((void *)g->key.ptr);
 	baseline_free(g->baseline);
 	suppress_free(g->suppress);
+	versions_done(&g->versions);
 	for (uint32_t i = 0; i < GROUP_VIEWS; i++)
 		view_free(g->views[i]);
 	free(g);
@@ -174,6 +176,85 @@ int group_view(struct group *g, const struct policy *p, uint64_t version, struct
 	g->learning_ns = made->learning_ns;
 	*ret = made;
 	return 0;
+}
+
+/* Seen from its start: then what it does first belongs to the start. */
+static bool start_was_seen(const struct pw_container *c, struct pw_wall at)
+{
+	return !c->def.pre_running && c->def.started.ns != 0 &&
+	       at.ns - c->def.started.ns < EVIDENCE_STARTUP_NS;
+}
+
+int group_enter(struct group *g, const struct pw_container *c, uint64_t node_hash,
+	struct pw_wall at, uint32_t *ret_version)
+{
+	struct evidence_container seen = {
+		.hash = pw_hash64(c->def.id, 0) | 1,
+		.first_wall_ns = at.ns,
+		.last_wall_ns = at.ns,
+		.pod = c->def.pod_uid.len > 0 ? pw_hash64(c->def.pod_uid, 0) : 0,
+		.node = node_hash,
+		.startup = start_was_seen(c, at),
+	};
+	struct pw_slice image = c->def.image_digest.len > 0 ? c->def.image_digest : c->def.image;
+	int r = versions_enter(&g->versions, g->baseline, image,
+		!learning_is_protected(&g->learning), at, ret_version);
+
+	if (r < 0)
+		return r;
+	versions_saw(&g->versions, *ret_version, (uint32_t)seen.hash);
+	if (evidence_see(&g->evidence, &seen) || r > 0) {
+		g->learning.serial++;
+		g->learning.changed = true;
+	}
+	return 0;
+}
+
+static int widen(struct group *g, uint32_t child_limit)
+{
+	struct generalise_options options = {g->evidence.count, child_limit};
+	struct generalise_result result;
+	int r = generalise(g->baseline, &options, &result);
+
+	if (r == -ENOSPC)
+		learning_partial(&g->learning, "more templates than a baseline holds");
+	return r == -ENOMEM ? r : 0;
+}
+
+int group_settle(struct group *g)
+{
+	struct evidence_figures figures;
+	int r = widen(g, GENERALISE_CHILDREN);
+
+	if (r < 0)
+		return r;
+	evidence_figures(&g->evidence, g->baseline, g->learning.started_wall_ns,
+		learning_end_ns(&g->learning), &figures);
+	learning_decide(&g->learning, evidence_doubt(&figures, view_split(g->key).kind));
+	return 0;
+}
+
+int group_make_room(struct group *g)
+{
+	uint32_t limit = baseline_limit(g->baseline), near = limit - limit / 8;
+
+	/* Each halving of what a folder may hold takes at least something away, or there is
+	 * nothing to take. */
+	for (uint32_t children = GENERALISE_CHILDREN;
+		children >= 3 && baseline_count(g->baseline) >= near; children /= 2)
+		if (widen(g, children) < 0)
+			return -ENOMEM;
+	g->is_widened = true;
+	return 0;
+}
+
+uint32_t group_live(const struct group *g, struct pw_wall now)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < g->evidence.count; i++)
+		count += now.ns - g->evidence.items[i].last_wall_ns < SUPPRESS_WINDOW_NS;
+	return count;
 }
 
 bool group_is_changed(const struct group *g)

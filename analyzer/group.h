@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * One pod group: baseline, learning clock, announced alerts, and what the policy means for it. And
- * the table of all groups of one shard.
+ * One pod group: baseline, learning clock, evidence, image versions, announced alerts, and what the
+ * policy means for it. And the table of all groups of one shard.
  * Thread: the shard that owns them. Ceiling: groups per shard (setting); refusals are counted.
  */
 #include "analyzer/baseline.h"
+#include "analyzer/budget.h"
+#include "analyzer/evidence.h"
 #include "analyzer/learning.h"
 #include "analyzer/suppress.h"
+#include "analyzer/versions.h"
 #include "analyzer/view.h"
 
 #define GROUP_VIEWS 2u
@@ -18,9 +21,13 @@ struct group {
 	uint64_t hash;       /* XXH3-64 of key */
 	struct baseline *baseline;
 	struct learning learning;
+	struct evidence evidence;
+	struct versions versions;
+	struct budget budget;
 	struct suppress *suppress;
 	struct view *views[GROUP_VIEWS];
 	uint32_t next_view;
+	bool is_widened;      /* for room; once more only when the baseline has grown again */
 	uint64_t learning_ns; /* of the policy that was last looked at */
 	uint64_t nodes[GROUP_NODES];
 	uint32_t node_count; /* > GROUP_NODES = more than are kept: any node may be one of them */
@@ -41,6 +48,18 @@ uint64_t groups_refused(const struct groups *t);
 /* The view of this snapshot for this image; made when missing. -ENOMEM. */
 int group_view(struct group *g, const struct policy *p, uint64_t version, struct pw_slice image,
 	const struct view **ret) PW_MUST_CHECK;
+/*
+ * A container of the group has an event at this time: evidence, and its image version. *ret_version
+ * is its bit, BASELINE_NO_VERSION = of the base. -ENOMEM.
+ */
+int group_enter(struct group *g, const struct pw_container *c, uint64_t node_hash,
+	struct pw_wall at, uint32_t *ret_version) PW_MUST_CHECK;
+/* The learning clock is over: finds variable names, looks at the evidence, decides. -ENOMEM. */
+int group_settle(struct group *g) PW_MUST_CHECK;
+/* Ahead of the ceiling of keys: widens instead of refusing. -ENOMEM. */
+int group_make_room(struct group *g) PW_MUST_CHECK;
+/* Containers that had an event within the last ten minutes. */
+uint32_t group_live(const struct group *g, struct pw_wall now);
 /* Something is to be sent to policysync. */
 bool group_is_changed(const struct group *g);
 void group_saw_node(struct group *g, uint64_t node_hash);

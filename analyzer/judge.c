@@ -2,17 +2,14 @@
 #include "analyzer/judge.h"
 
 #include "analyzer/judge_explain.h"
+#include "analyzer/judge_profile.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #define TEXT_BYTES 16384u
-#define STARTUP_NS (60ll * 1000000000ll)
 #define TIER(x)    ((uint32_t)PODWARD__V1__POLICY_TIER__POLICY_TIER_##x)
 #define ACTION(x)  ((uint32_t)PODWARD__V1__RULE_ACTION__RULE_ACTION_##x)
-#define SEV(x)     ((uint32_t)PODWARD__V1__SEVERITY__SEVERITY_##x)
-#define PFLAG(x)   ((uint32_t)PODWARD__V1__PROCESS_FLAG__PROCESS_FLAG_##x)
-#define BFLAG(x)   ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_##x)
 
 int judge_new(struct judge **ret)
 {
@@ -99,7 +96,7 @@ static int count_occurrence(struct judge *j, const struct judge_case *c, struct 
  * The finding goes out: as an alert when it is the first of its window, and as one occurrence per
  * batch in any case. Title and reason have been written by judge_explain_*.
  */
-static int raise_finding(struct judge *j, const struct judge_case *c, struct alert_facts *f)
+int judge_raise(struct judge *j, const struct judge_case *c, struct alert_facts *f)
 {
 	struct view_alert va = {
 		f->detector, f->object, c->event->object, f->actor, c->event->wall.ns};
@@ -112,6 +109,11 @@ static int raise_finding(struct judge *j, const struct judge_case *c, struct ale
 	}
 	id = alert_id(f);
 	if (!report_has(c->report, id) && !suppress_has(c->group->suppress, id)) {
+		if (f->is_incident && !budget_take(&c->group->budget, j->pass,
+					      suppress_window(c->event->wall.ns), f->severity)) {
+			j->counts.over_budget++;
+			return judge_profile_overflow(j, c, f);
+		}
 		r = announce(j, c, f, id);
 		if (r < 0)
 			return r == -ENOSPC ? 0 : r;
@@ -119,7 +121,7 @@ static int raise_finding(struct judge *j, const struct judge_case *c, struct ale
 	return count_occurrence(j, c, id);
 }
 
-static struct alert_facts facts_of(const struct judge *j, const struct judge_case *c)
+struct alert_facts judge_facts(const struct judge *j, const struct judge_case *c)
 {
 	return (struct alert_facts){
 		.event = c->event,
@@ -139,14 +141,14 @@ static int raise_denied(struct judge *j, const struct judge_case *c, const struc
 
 	j->counts.denied++;
 	judge_explain_rule(j, c, rule);
-	f = facts_of(j, c);
+	f = judge_facts(j, c);
 	f.engine = PODWARD__V1__ENGINE__ENGINE_POLICY;
 	f.severity = rule->severity;
 	f.detector = rule->detector;
 	f.mitre = rule->mitre;
 	f.mitre_count = rule->mitre_count;
 	f.audit = is_audit(rule->policy);
-	return raise_finding(j, c, &f);
+	return judge_raise(j, c, &f);
 }
 
 static int raise_signature(struct judge *j, const struct judge_case *c, const struct sig_rule *rule)
@@ -154,127 +156,14 @@ static int raise_signature(struct judge *j, const struct judge_case *c, const st
 	struct alert_facts f;
 
 	judge_explain_signature(j, c, rule);
-	f = facts_of(j, c);
+	f = judge_facts(j, c);
 	f.engine = PODWARD__V1__ENGINE__ENGINE_SIGNATURE;
 	f.severity = rule->severity;
 	f.detector = rule->detector;
 	f.mitre = rule->mitre;
 	f.mitre_count = rule->mitre_count;
 	f.audit = is_audit(c->view->signatures_by);
-	return raise_finding(j, c, &f);
-}
-
-static uint32_t violation_severity(const struct judge_case *c, const struct behaviour *b)
-{
-	uint32_t flags = c->event->process->def.flags;
-
-	if (c->view->profile_severity)
-		return c->view->profile_severity;
-	switch (b->dimension) {
-	case PODWARD__V1__DIMENSION__DIMENSION_EXEC:
-		return flags & (PFLAG(UPPER_LAYER) | PFLAG(MEMFD)) ? SEV(CRITICAL) : SEV(HIGH);
-	case PODWARD__V1__DIMENSION__DIMENSION_FILE_READ:
-		return SEV(LOW);
-	default:
-		return SEV(MEDIUM);
-	}
-}
-
-static int raise_violation(struct judge *j, const struct judge_case *c, const struct behaviour *b,
-	const struct baseline_row *known)
-{
-	struct alert_facts f;
-	char detector[40];
-	int len = snprintf(
-		detector, sizeof(detector), "profile/%s", behaviour_dimension_name(b->dimension));
-
-	j->counts.violations++;
-	judge_explain_violation(j, c, b, known);
-	f = facts_of(j, c);
-	f.engine = PODWARD__V1__ENGINE__ENGINE_PROFILE;
-	f.severity = violation_severity(c, b);
-	f.detector = pw_slice_of(detector, (size_t)len);
-	f.behaviour_key = b->key;
-	f.object = b->object;
-	f.actor = b->actor;
-	f.baseline = pw_buf_slice(&j->baseline);
-	f.nearest = pw_buf_slice(&j->nearest);
-	f.audit = is_audit(c->view->profile_by);
-	return raise_finding(j, c, &f);
-}
-
-/* Not of the image, or not of the container's own making: never learned silently. */
-static bool is_doubtful(const struct pw_event *e)
-{
-	uint32_t doubtful = PFLAG(NOT_FROM_INIT) | PFLAG(UPPER_LAYER) | PFLAG(MEMFD);
-	const struct pw_process *parent = e->kind == PW_EVENT_EXEC ? e->process->parent : NULL;
-
-	return (e->process->def.flags & doubtful) || (parent && (parent->def.flags & doubtful));
-}
-
-static uint32_t learning_flags(const struct pw_event *e, bool candidate)
-{
-	const struct pw_container_def *d = &e->process->container->def;
-
-	if (candidate || is_doubtful(e))
-		return BFLAG(CANDIDATE);
-	if (!d->pre_running && d->started.ns != 0 && e->wall.ns - d->started.ns < STARTUP_NS)
-		return BFLAG(STARTUP);
-	return BFLAG(STEADY);
-}
-
-static int learn(struct judge *j, const struct judge_case *c, bool candidate)
-{
-	struct baseline_seen seen = {
-		.wall_ns = c->event->wall.ns,
-		.flags = learning_flags(c->event, candidate),
-		.containers = {c->container_hash},
-	};
-	int r;
-
-	for (uint32_t i = 0; i < j->behaviours.count; i++) {
-		r = baseline_observe(c->group->baseline, &j->behaviours.items[i], &seen);
-		if (r == -ENOMEM)
-			return r;
-		j->counts.learned += r > 0;
-		if (r != -ENOSPC)
-			continue;
-		j->counts.learn_refused++;
-		learning_partial(&c->group->learning, "more behaviours than a baseline holds");
-	}
-	return 0;
-}
-
-static bool is_accepted(enum baseline_answer a)
-{
-	return a == BASELINE_KNOWN || a == BASELINE_STARTUP_ONLY;
-}
-
-static int judge_profile(struct judge *j, const struct judge_case *c)
-{
-	for (uint32_t i = 0; i < j->behaviours.count; i++) {
-		const struct behaviour *b = &j->behaviours.items[i];
-		const struct baseline_row *row;
-		int r;
-
-		if (is_accepted(baseline_ask(c->group->baseline, b, 0, &row)))
-			continue;
-		r = raise_violation(j, c, b, row);
-		/* An unknown program is said once, not once more for its arguments. */
-		if (r < 0 || b->dimension == PODWARD__V1__DIMENSION__DIMENSION_EXEC)
-			return r;
-	}
-	return 0;
-}
-
-/* Every behaviour of the event is one that the baseline accepts. */
-static bool is_known(const struct judge *j, const struct judge_case *c)
-{
-	for (uint32_t i = 0; i < j->behaviours.count; i++)
-		if (!is_accepted(
-			    baseline_ask(c->group->baseline, &j->behaviours.items[i], 0, NULL)))
-			return false;
-	return j->behaviours.count > 0 && c->view->profile_on;
+	return judge_raise(j, c, &f);
 }
 
 enum sig_result { SIG_QUIET, SIG_RAISED, SIG_RAISED_FOR_GOOD };
@@ -298,7 +187,7 @@ static int judge_signatures(struct judge *j, const struct judge_case *c)
 	for (uint32_t i = 0; i < shown; i++) {
 		int r;
 
-		if (matches[i]->suppress_if_learned && is_known(j, c))
+		if (matches[i]->suppress_if_learned && judge_profile_knows(j, c))
 			continue;
 		if (!matches[i]->suppress_if_learned)
 			result = SIG_RAISED_FOR_GOOD;
@@ -328,9 +217,11 @@ int judge_event(struct judge *j, const struct judge_case *c)
 {
 	const struct view *v = c->view;
 	const struct policy_rule *deny = view_rule(v, TIER(GUARDRAIL), ACTION(DENY), c->event);
-	bool learning = v->profile_on &&
-			learning_at(&c->group->learning, c->event->wall, c->now, v->learning_ns);
-	int r;
+	bool learning;
+	int r = judge_profile_begin(j, c, &learning);
+
+	if (r < 0)
+		return r;
 
 	j->counts.events[c->event->kind < PW_EVENT_KINDS ? c->event->kind : 0]++;
 	behaviour_of(c->event, v->profile_on ? v->dimensions : 0, &j->behaviours);
@@ -342,13 +233,13 @@ int judge_event(struct judge *j, const struct judge_case *c)
 		deny = find_deny(c);
 	if (deny) {
 		r = raise_denied(j, c, deny);
-		return r == 0 && learning ? learn(j, c, true) : r;
+		return r == 0 && learning ? judge_profile_learn(j, c, true) : r;
 	}
 	r = judge_signatures(j, c);
 	if (r < 0)
 		return r;
 	if (learning && r != SIG_QUIET)
-		return learn(j, c, r == SIG_RAISED_FOR_GOOD);
+		return judge_profile_learn(j, c, r == SIG_RAISED_FOR_GOOD);
 	if (r != SIG_QUIET)
 		return 0;
 	if (is_allowed(c)) {
@@ -357,17 +248,20 @@ int judge_event(struct judge *j, const struct judge_case *c)
 	}
 	if (!v->profile_on)
 		return 0;
-	return learning ? learn(j, c, false) : judge_profile(j, c);
+	return learning ? judge_profile_learn(j, c, false) : judge_profile_check(j, c);
 }
 
-void judge_commit(struct groups *groups, const struct report *report)
+void judge_commit(struct judge *j, struct groups *groups, const struct report *report)
 {
 	for (size_t i = 0; i < report->alert_count; i++) {
 		const Podward__V1__Alert *a = report->alerts[i];
 		struct pw_slice key = pw_slice_of(a->pod_group.data, a->pod_group.len);
 		struct group *g = groups_find(groups, pw_hash64(key, 0), key);
 
-		if (g)
-			suppress_put(g->suppress, report_id_of(a->id.data), a->window_wall_ns);
+		if (!g)
+			continue;
+		suppress_put(g->suppress, report_id_of(a->id.data), a->window_wall_ns);
+		budget_commit(&g->budget, j->pass);
 	}
+	j->pass++;
 }

@@ -26,6 +26,8 @@ struct judge_counts {
 	uint64_t learned;       /* behaviours new to a baseline */
 	uint64_t learn_refused; /* behaviours past a ceiling of a baseline */
 	uint64_t violations;    /* unknown behaviours while protected */
+	uint64_t pending;       /* behaviours that wait for the end of a version's grace */
+	uint64_t over_budget;   /* violations that went into a summary */
 	uint64_t matches;       /* signatures matched */
 	uint64_t denied, allowed;
 };
@@ -36,6 +38,7 @@ struct judge {
 	struct behaviour_set behaviours;
 	struct pw_buf title, reason, baseline, nearest;
 	struct judge_counts counts;
+	uint64_t pass; /* number of the batch that is being judged; rises when it was told */
 };
 
 /* Where an event comes from and where its findings go. */
@@ -48,6 +51,9 @@ struct judge_case {
 	uint64_t seq;                 /* EventBatch.seq */
 	struct pw_wall now;
 	uint32_t container_hash; /* of the event's container; never 0 */
+	uint32_t version;        /* bit of its image, BASELINE_NO_VERSION = none */
+	uint32_t versions;       /* bits of the images whose differences are accepted */
+	bool in_grace;           /* its image is new */
 };
 
 int judge_new(struct judge **ret) PW_MUST_CHECK;
@@ -55,4 +61,4 @@ void judge_free(struct judge *j); /* NULL is fine */
 /* 0, or -ENOMEM: then the batch must be judged again as a whole, its report thrown away. */
 int judge_event(struct judge *j, const struct judge_case *c) PW_MUST_CHECK;
 /* The report of a whole batch is complete: its alerts count as announced from now on. */
-void judge_commit(struct groups *groups, const struct report *report);
+void judge_commit(struct judge *j, struct groups *groups, const struct report *report);

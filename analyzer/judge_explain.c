@@ -98,7 +98,12 @@ static const char *violation_title(uint32_t dimension)
 	static const char *const titles[BEHAVIOUR_DIMENSIONS] = {"Unknown behaviour",
 		"Program never started before", "File never read before",
 		"File never written before", "File never created before",
-		"Connection never made before"};
+		"Connection never made before", "File never deleted before",
+		"File never renamed before", "Link never made before",
+		"File never made a program before", "Port never opened before",
+		"Name never looked up before", "System call never used before",
+		"Capability never used before", "Privilege never used before",
+		"Program never started like this before"};
 
 	return dimension < BEHAVIOUR_DIMENSIONS ? titles[dimension] : titles[0];
 }
@@ -107,16 +112,16 @@ static const char *violation_title(uint32_t dimension)
 static void describe_baseline(struct judge *j, const struct judge_case *c)
 {
 	const struct learning *l = &c->group->learning;
-	struct pw_wall since = {l->started_wall_ns + (int64_t)l->duration_ns};
+	struct pw_wall since = {learning_end_ns(l)};
 	char when[PW_WALL_TEXT_SIZE], how_long[32];
 
 	pw_wall_format(since, when);
 	pw_duration_format(l->duration_ns, how_long, sizeof(how_long));
 	pw_buf_clear(&j->baseline);
 	(void)pw_buf_addf(&j->baseline,
-		"generation %llu, %s since %s, %u behaviours learned in %s, ",
+		"generation %llu, %s since %s, %u behaviours learned in %s from %u containers, ",
 		(unsigned long long)l->generation, learning_phase_name(l->phase), when,
-		baseline_count(c->group->baseline), how_long);
+		baseline_count(c->group->baseline), how_long, c->group->evidence.count);
 	if (l->partial_reason[0])
 		(void)pw_buf_addf(&j->baseline, "partial: %s, %llu events", l->partial_reason,
 			(unsigned long long)l->lost_events);
@@ -139,6 +144,9 @@ static void describe_nearest(struct judge *j, const struct judge_case *c, const 
 		(void)pw_buf_add_str(&j->nearest, " by ");
 		add_shown(&j->nearest, actor);
 	}
+	if (row->flags & PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_TEMPLATE)
+		(void)pw_buf_addf(&j->nearest, " (stands for %u names seen in %u containers)",
+			row->containers[0], row->containers[1]);
 }
 
 static void explain_origin(struct pw_buf *out, const struct pw_process *p)
@@ -162,27 +170,99 @@ static void explain_origin(struct pw_buf *out, const struct pw_process *p)
 			(void)pw_buf_add_str(out, rows[i].text);
 }
 
-void judge_explain_violation(struct judge *j, const struct judge_case *c, const struct behaviour *b,
-	const struct baseline_row *known)
+/* What the baseline says of the behaviour. */
+static void explain_answer(struct judge *j, const struct judge_case *c, const struct verdict *v)
+{
+	const char *name = behaviour_dimension_name(v->what->dimension);
+	struct pw_buf *out = &j->reason;
+
+	switch (v->answer) {
+	case BASELINE_CANDIDATE:
+		(void)pw_buf_addf(
+			out, ". %s was seen while learning, but never in an accepted way", name);
+		break;
+	case BASELINE_STARTUP_ONLY:
+		(void)pw_buf_addf(out,
+			". %s belongs to the start of a container, and this one started long ago",
+			name);
+		break;
+	case BASELINE_REMOVED:
+		(void)pw_buf_addf(out, ". %s was taken out of the baseline by a user", name);
+		break;
+	case BASELINE_PENDING:
+		(void)pw_buf_addf(out,
+			". %s came with a new image version, on too few of its replicas", name);
+		break;
+	default:
+		(void)pw_buf_addf(out, ". This %s is not in the baseline of ", name);
+		add_shown(out, c->group->key);
+	}
+	(void)pw_buf_addf(out, " (%s).", pw_buf_text(&j->baseline));
+}
+
+static void explain_circumstances(
+	struct judge *j, const struct judge_case *c, const struct verdict *v)
+{
+	struct view_alert va = {.object = v->what->object,
+		.raw_object = c->event->object,
+		.actor = v->what->actor,
+		.wall_ns = c->event->wall.ns};
+	char detector[40];
+	int len = snprintf(detector, sizeof(detector), "profile/%s",
+		behaviour_dimension_name(v->what->dimension));
+	const struct policy_exclusion *x;
+	const char *failed = NULL;
+
+	if (v->sensitive)
+		(void)pw_buf_add_str(&j->reason, " The object is a sensitive one.");
+	if (v->odd_one_out)
+		(void)pw_buf_addf(&j->reason,
+			" %u containers of the group run, this is the first that did it.",
+			group_live(c->group, c->event->wall));
+	va.detector = pw_slice_of(detector, (size_t)len);
+	x = view_near_miss(c->view, &va, &failed);
+	if (!x)
+		return;
+	(void)pw_buf_add_str(&j->reason, " Exclusion ");
+	add_shown(&j->reason, x->name);
+	(void)pw_buf_addf(&j->reason, " would have silenced it, but %s.", failed);
+}
+
+void judge_explain_violation(struct judge *j, const struct judge_case *c, const struct verdict *v)
 {
 	pw_buf_clear(&j->title);
 	pw_buf_clear(&j->reason);
-	(void)pw_buf_addf(&j->title, "%s: ", violation_title(b->dimension));
-	add_shown(&j->title, b->object);
+	(void)pw_buf_addf(&j->title, "%s: ", violation_title(v->what->dimension));
+	add_shown(&j->title, v->what->object);
 	describe_baseline(j, c);
-	describe_nearest(j, c, b);
+	describe_nearest(j, c, v->what);
 	add_deed(&j->reason, c->event);
-	if (known)
-		(void)pw_buf_addf(&j->reason,
-			". %s was seen while learning, but never in an accepted way.",
-			behaviour_dimension_name(b->dimension));
-	else
-		(void)pw_buf_addf(&j->reason, ". This %s is not in the baseline of ",
-			behaviour_dimension_name(b->dimension));
-	if (!known)
-		add_shown(&j->reason, c->group->key);
-	(void)pw_buf_addf(&j->reason, " (%s).", pw_buf_text(&j->baseline));
+	explain_answer(j, c, v);
 	explain_origin(&j->reason, c->event->process);
 	if (j->nearest.len > 0)
 		(void)pw_buf_addf(&j->reason, " Nearest known: %s.", pw_buf_text(&j->nearest));
+	explain_circumstances(j, c, v);
+}
+
+const char *judge_explain_severity(uint32_t severity)
+{
+	static const char *const names[] = {
+		"unspecified", "info", "low", "medium", "high", "critical"};
+
+	return names[severity < PW_COUNT(names) ? severity : 0];
+}
+
+void judge_explain_summary(struct judge *j, const struct judge_case *c, uint32_t severity)
+{
+	const char *name = judge_explain_severity(severity);
+
+	pw_buf_clear(&j->title);
+	pw_buf_clear(&j->reason);
+	(void)pw_buf_addf(&j->title, "More unknown behaviours of severity %s", name);
+	(void)pw_buf_add_str(&j->reason, "Pod group ");
+	add_shown(&j->reason, c->group->key);
+	(void)pw_buf_addf(&j->reason,
+		" has more findings of severity %s in ten minutes than are told one by one; the "
+		"count of this alert is the exact number of events that are left.",
+		name);
 }

@@ -6,9 +6,11 @@
  * Thread: the shard's.
  */
 #include "analyzer/judge.h"
+#include "analyzer/verdict.h"
 
 void judge_explain_rule(struct judge *j, const struct judge_case *c, const struct policy_rule *r);
 void judge_explain_signature(struct judge *j, const struct judge_case *c, const struct sig_rule *r);
-/* known: the candidate row, or NULL when the behaviour was never seen. */
-void judge_explain_violation(struct judge *j, const struct judge_case *c, const struct behaviour *b,
-	const struct baseline_row *known);
+void judge_explain_violation(struct judge *j, const struct judge_case *c, const struct verdict *v);
+/* Of what went over the budget of a severity. */
+void judge_explain_summary(struct judge *j, const struct judge_case *c, uint32_t severity);
+const char *judge_explain_severity(uint32_t severity); /* "low" … */

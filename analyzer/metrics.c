@@ -31,6 +31,8 @@ static void add_counts(struct judge_counts *to, const struct judge_counts *from)
 	to->learned += from->learned;
 	to->learn_refused += from->learn_refused;
 	to->violations += from->violations;
+	to->pending += from->pending;
+	to->over_budget += from->over_budget;
 	to->matches += from->matches;
 	to->denied += from->denied;
 	to->allowed += from->allowed;
@@ -83,6 +85,8 @@ static void collect_shards(struct metrics *m)
 	counter(m, METRIC_DECISIONS, "deny", t.counts.denied);
 	counter(m, METRIC_DECISIONS, "allow", t.counts.allowed);
 	counter(m, METRIC_VIOLATIONS, NULL, t.counts.violations);
+	counter(m, METRIC_SUMMARISED, NULL, t.counts.over_budget);
+	counter(m, METRIC_PENDING, NULL, t.counts.pending);
 	counter(m, METRIC_OCCURRENCES, NULL, t.counts.occurrences);
 	counter(m, METRIC_SUPPRESSED, "exclusion", t.counts.excluded);
 	counter(m, METRIC_SUPPRESSED, "overflow", t.counts.overflow);

@@ -15,6 +15,7 @@ static void add_group(struct pw_buf *out, const struct shard_group_row *row, str
 		.phase = row->phase,
 		.started_wall_ns = row->started_wall_ns,
 		.duration_ns = row->learning_ns,
+		.extensions = row->extensions,
 	};
 	struct pw_wall started = {row->started_wall_ns};
 	char when[PW_WALL_TEXT_SIZE];
@@ -25,11 +26,15 @@ static void add_group(struct pw_buf *out, const struct shard_group_row *row, str
 	(void)pw_buf_addf(out,
 		",\"phase\":\"%s\",\"generation\":%llu,\"behaviours\":%u,"
 		"\"learning_started\":\"%s\",\"learning_seconds\":%llu,"
-		"\"learning_remaining_seconds\":%llu,\"lost_events\":%llu,",
+		"\"learning_remaining_seconds\":%llu,\"lost_events\":%llu,"
+		"\"extensions\":%u,\"containers\":%u,\"templates\":%u,",
 		learning_phase_name(row->phase), (unsigned long long)row->generation, row->keys,
 		row->phase ? when : "", (unsigned long long)(row->learning_ns / PW_NS_PER_S),
 		(unsigned long long)(learning_remaining_ns(&clock, now) / PW_NS_PER_S),
-		(unsigned long long)row->lost_events);
+		(unsigned long long)row->lost_events, row->extensions, row->containers,
+		row->templates);
+	add_text(out, "extended", pw_slice_str(row->extension_reason));
+	(void)pw_buf_add_byte(out, ',');
 	add_text(out, "partial", pw_slice_str(row->partial_reason));
 	(void)pw_buf_add_byte(out, '}');
 }

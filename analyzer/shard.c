@@ -90,7 +90,9 @@ static void on_tick(void *ctx)
 {
 	struct shard *s = ctx;
 
-	shard_work_tick(&s->work, pw_wall_now());
+	if (shard_work_tick(&s->work, pw_wall_now()) < 0)
+		pw_log_limited(PW_LOG_ERROR, 6, "shard",
+			"out of memory at the end of a learning time, trying again");
 	if (!s->flush_under_way) {
 		s->flush_note = (struct shard_note){.kind = SHARD_NOTE_FLUSH};
 		if (shard_work_flush(&s->work, &s->flush_note.report) < 0)

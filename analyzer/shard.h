@@ -61,7 +61,8 @@ struct shard_group_row {
 	uint64_t generation, lost_events;
 	int64_t started_wall_ns;
 	uint64_t learning_ns;
-	char partial_reason[LEARNING_REASON];
+	uint32_t extensions, containers, templates;
+	char partial_reason[LEARNING_REASON], extension_reason[LEARNING_REASON];
 };
 
 /* Published after every flush interval in which something happened. */

@@ -17,6 +17,8 @@ struct shard_work {
 	uint64_t flush; /* number of the last flush that took everything */
 	bool is_dirty;  /* something was learned since */
 	uint64_t unattributed, refused_groups;
+	struct pw_mono last_mono; /* of the last tick; 0 = none yet */
+	struct pw_wall last_wall;
 };
 
 int shard_work_init(struct shard_work *w, const struct shard_config *config) PW_MUST_CHECK;
@@ -30,8 +32,8 @@ int shard_work_batch(struct shard_work *w, const struct shard_batch *b, const st
 /* Number of the flush that a batch judged just now has to wait for; 0 = none. */
 uint64_t shard_work_needs_flush(const struct shard_work *w);
 int shard_work_load(struct shard_work *w, const Podward__V1__ProfileDelta *d) PW_MUST_CHECK;
-/* Learning clocks of all groups, also those without events. */
-void shard_work_tick(struct shard_work *w, struct pw_wall now);
+/* Learning clocks of all groups, also those without events. -ENOMEM: the next tick goes on. */
+int shard_work_tick(struct shard_work *w, struct pw_wall now) PW_MUST_CHECK;
 /* What was learned since the last flush; *ret_report NULL = nothing. -ENOMEM: nothing was taken. */
 int shard_work_flush(struct shard_work *w, struct report **ret_report) PW_MUST_CHECK;
 int shard_work_summary(const struct shard_work *w, struct shard_summary **ret) PW_MUST_CHECK;

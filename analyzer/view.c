@@ -189,3 +189,22 @@ const struct policy_exclusion *view_exclusion(const struct view *v, const struct
 	}
 	return NULL;
 }
+
+const struct policy_exclusion *view_near_miss(
+	const struct view *v, const struct view_alert *a, const char **ret_failed)
+{
+	for (uint32_t i = 0; i < v->exclusion_count; i++) {
+		const struct policy_exclusion *x = v->exclusions[i];
+		bool expired = x->expires_wall_ns != 0 && x->expires_wall_ns <= a->wall_ns;
+		bool actor = fits(&x->actors, a->actor);
+		bool object = fits(&x->objects, a->object) || fits(&x->objects, a->raw_object);
+
+		if (!names_detector(&x->detectors, a->detector) || expired + !actor + !object != 1)
+			continue;
+		*ret_failed = expired  ? "it has expired"
+			      : !actor ? "its actors are others"
+				       : "its objects are others";
+		return x;
+	}
+	return NULL;
+}

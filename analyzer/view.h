@@ -44,3 +44,9 @@ struct view_alert {
 };
 /* The exclusion that silences this alert, NULL = none. */
 const struct policy_exclusion *view_exclusion(const struct view *v, const struct view_alert *a);
+/*
+ * An exclusion that names the detector of this alert and fits in all but one thing; *ret_failed
+ * says which. NULL = none.
+ */
+const struct policy_exclusion *view_near_miss(
+	const struct view *v, const struct view_alert *a, const char **ret_failed);

@@ -242,8 +242,12 @@ static void damaged_bytes_are_refused_and_named(void **state)
 		struct pw_err err = PW_ERR_INIT;
 
 		packed.data[i] ^= 0x41;
-		assert_true(checkpoint_unpack(pw_buf_slice(&packed), back, &err) < 0);
-		assert_true(err.msg[0] != '\0');
+		/* Bits of the compressed frame that mean nothing may change: the content is what
+		 * the digest stands for. */
+		if (checkpoint_unpack(pw_buf_slice(&packed), back, &err) == 0)
+			expect_equal(told(s, 0, OBSERVATIONS, 0), PW_TAKE(back), i);
+		else
+			assert_true(err.msg[0] != '\0');
 		packed.data[i] ^= 0x41;
 		baseline_free(back);
 	}

@@ -308,7 +308,7 @@ static void an_alert_explains_itself(void **state)
 	assert_true(has(a->reason, KIT_GROUP_WEB));
 	assert_true(has(a->reason, "Nearest known: file.read /etc/passwd by /bin/sh"));
 	assert_true(has(a->baseline, "generation 2, Protected since"));
-	assert_true(has(a->baseline, "1 behaviours learned in 1m, complete"));
+	assert_true(has(a->baseline, "1 behaviours learned in 1m from 1 containers, complete"));
 	assert_true(has(a->exclusion, "detectors: [\"profile/file.read\"]"));
 	assert_true(has(a->exclusion, "objects: [\"/etc/shadow\"]"));
 	assert_true(has(a->exclusion, "namespace: \"shop\""));
