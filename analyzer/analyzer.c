@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/loop.h"
 #include "common/ops/httpd.h"
+#include "common/rpc/channelz.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +83,7 @@ static int start_http(struct analyzer *a, struct pw_err *err)
 	struct pw_page pages[] = {
 		{"/v1/groups", pages_groups, engine_state(a->engine)},
 		{"/v1/policy", pages_policy, engine_state(a->engine)},
+		{"/debug/channelz", pw_channelz_page, NULL},
 	};
 	int r = pw_metrics_new(
 		"podward_analyzer", metrics_table, METRICS, &a->metrics.registry, err);

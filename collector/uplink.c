@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/uplink.h"
 
-#include "collector/backlog.h"
+#include "collector/uplink_shared.h"
 #include "common/base/arena.h"
 #include "common/base/escape.h"
 #include "common/base/log.h"
 #include "common/base/spsc.h"
-#include "common/rpc/client.h"
 #include "common/wire/encode.h"
 #include "podward/v1/collect.pb-c.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 
 #define MODULE           "uplink"
 #define SCHEMA           1u
@@ -31,17 +29,6 @@ enum state {
 	STATE_DRAIN,  /* half-closed */
 };
 
-struct shared { /* written by the RPC loop, read by anyone */
-	_Atomic uint64_t sent_batches, resent_batches, sent_events, resent_events, acked_batches;
-	_Atomic uint64_t unacked_events, backlog_bytes, backlog_batches;
-	_Atomic uint64_t dropped_batches, dropped_events;
-	_Atomic uint64_t connects, disconnects, protocol_errors, throttles, drains, bytes_sent;
-	_Atomic uint64_t file_bytes, file_errors[KEEP_ERROR_COUNT];
-	_Atomic uint64_t taken; /* batches out of the queue */
-	_Atomic uint32_t max_batch_events;
-	_Atomic bool connected;
-};
-
 struct uplink {
 	struct pw_rpc_loop *loop;
 	struct uplink_settings settings;
@@ -49,7 +36,7 @@ struct uplink {
 	struct pw_spsc *queue;
 	_Atomic uint64_t pushed;
 	_Atomic bool wake_waits; /* a posted wake-up has not run yet */
-	struct shared shared;
+	struct uplink_shared shared;
 
 	/* The RPC loop's from here on. */
 	struct backlog backlog;
@@ -65,44 +52,9 @@ struct uplink {
 	uint64_t newest_sent_seq; /* on any stream: what is not above was sent before */
 };
 
-static void set(_Atomic uint64_t *what, uint64_t value)
-{
-	atomic_store_explicit(what, value, memory_order_relaxed);
-}
-
-static void publish_file(struct uplink *u)
-{
-	struct keep_stats stats;
-
-	if (!u->backlog.keep)
-		return;
-	keep_get_stats(u->backlog.keep, &stats);
-	set(&u->shared.file_bytes, stats.bytes);
-	for (unsigned i = 0; i < KEEP_ERROR_COUNT; i++)
-		set(&u->shared.file_errors[i], stats.errors[i]);
-}
-
 static void publish(struct uplink *u)
 {
-	struct pw_stream_stats stats = {0};
-	struct shared *s = &u->shared;
-
-	if (u->stream)
-		pw_stream_get_stats(u->stream, &stats);
-	publish_file(u);
-	set(&s->unacked_events, u->backlog.unacked_events);
-	set(&s->backlog_bytes, u->backlog.bytes);
-	set(&s->dropped_batches, u->backlog.dropped_batches);
-	set(&s->dropped_events, u->backlog.dropped_events);
-	set(&s->bytes_sent, stats.bytes_sent);
-	atomic_store_explicit(&s->connected, u->state == STATE_STREAM, memory_order_relaxed);
-	/* Last: who reads 0 here and sees everything taken knows that all is durable. */
-	atomic_store_explicit(&s->backlog_batches, u->backlog.count, memory_order_release);
-}
-
-static void count(_Atomic uint64_t *what, uint64_t n)
-{
-	atomic_fetch_add_explicit(what, n, memory_order_relaxed);
+	uplink_shared_publish(&u->shared, &u->backlog, u->stream, u->state == STATE_STREAM);
 }
 
 static void take_queue(struct uplink *u)
@@ -163,11 +115,11 @@ static void note_sent(struct uplink *u, const struct pw_batch *batch)
 
 	for (uint32_t i = 0; i < batch->event_count; i++)
 		events += batch->events[i].count;
-	count(&u->shared.sent_batches, 1);
-	count(&u->shared.sent_events, events);
+	uplink_shared_count(&u->shared.sent_batches, 1);
+	uplink_shared_count(&u->shared.sent_events, events);
 	if (again) {
-		count(&u->shared.resent_batches, 1);
-		count(&u->shared.resent_events, events);
+		uplink_shared_count(&u->shared.resent_batches, 1);
+		uplink_shared_count(&u->shared.resent_events, events);
 	} else {
 		u->newest_sent_seq = batch->seq;
 	}
@@ -234,7 +186,7 @@ static void on_up(void *ctx)
 	u->waiting = false;
 	pw_rpc_timer_stop(u->timer);
 	u->state = STATE_HELLO;
-	count(&u->shared.connects, 1);
+	uplink_shared_count(&u->shared.connects, 1);
 	take_queue(u);
 	send_hello(u);
 }
@@ -251,7 +203,7 @@ static void on_down(void *ctx, int status, const char *detail, uint32_t delay_ms
 	struct uplink *u = ctx;
 
 	if (u->state != STATE_DOWN)
-		count(&u->shared.disconnects, 1);
+		uplink_shared_count(&u->shared.disconnects, 1);
 	u->state = STATE_DOWN;
 	u->hello_due = false;
 	publish(u);
@@ -262,7 +214,7 @@ static void on_down(void *ctx, int status, const char *detail, uint32_t delay_ms
 
 static void protocol_error(struct uplink *u, const char *what)
 {
-	count(&u->shared.protocol_errors, 1);
+	uplink_shared_count(&u->shared.protocol_errors, 1);
 	start_over(u, what);
 }
 
@@ -297,13 +249,13 @@ static void on_ack(struct uplink *u, const Podward__V1__CollectAck *ack)
 		protocol_error(u, "acknowledgement of what was never sent");
 		return;
 	}
-	count(&u->shared.acked_batches, before - u->backlog.count);
+	uplink_shared_count(&u->shared.acked_batches, before - u->backlog.count);
 	publish(u);
 }
 
 static void on_drain(struct uplink *u)
 {
-	count(&u->shared.drains, 1);
+	uplink_shared_count(&u->shared.drains, 1);
 	if (u->state != STATE_STREAM)
 		return;
 	u->state = STATE_DRAIN;
@@ -313,7 +265,7 @@ static void on_drain(struct uplink *u)
 
 static void on_throttle(struct uplink *u, uint32_t delay_ms)
 {
-	count(&u->shared.throttles, 1);
+	uplink_shared_count(&u->shared.throttles, 1);
 	wait_ms(u, delay_ms > THROTTLE_MAX_MS ? THROTTLE_MAX_MS : delay_ms);
 }
 
@@ -438,6 +390,15 @@ uint64_t uplink_first_epoch(const struct uplink *u)
 	return u->backlog.dict_epoch + 1;
 }
 
+uint64_t uplink_batches_before(const struct uplink *u)
+{
+	uint64_t n = u->backlog.next_seq - 1;
+
+	for (const struct pw_batch *b = u->backlog.first; b; b = b->next)
+		n += b->seq == 0; /* not sent yet, so without a number */
+	return n;
+}
+
 bool uplink_push(struct uplink *u, struct pw_batch *batch)
 {
 	if (!pw_spsc_push(u->queue, batch))
@@ -450,44 +411,12 @@ bool uplink_push(struct uplink *u, struct pw_batch *batch)
 	return true;
 }
 
-static uint64_t get(const _Atomic uint64_t *what)
-{
-	return atomic_load_explicit(what, memory_order_relaxed);
-}
-
 void uplink_get_stats(const struct uplink *u, struct uplink_stats *ret)
 {
-	const struct shared *s = &u->shared;
-	uint64_t pushed = get(&u->pushed);
-	uint64_t taken = atomic_load_explicit(&s->taken, memory_order_acquire);
-	uint64_t held = atomic_load_explicit(&s->backlog_batches, memory_order_acquire);
+	uint64_t pushed = atomic_load_explicit(&u->pushed, memory_order_relaxed);
 
-	*ret = (struct uplink_stats){
-		.sent_batches = get(&s->sent_batches),
-		.resent_batches = get(&s->resent_batches),
-		.sent_events = get(&s->sent_events),
-		.resent_events = get(&s->resent_events),
-		.acked_batches = get(&s->acked_batches),
-		.unacked_events = get(&s->unacked_events),
-		.backlog_bytes = get(&s->backlog_bytes),
-		.backlog_batches = held,
-		.dropped_batches = get(&s->dropped_batches),
-		.dropped_events = get(&s->dropped_events),
-		.connects = get(&s->connects),
-		.disconnects = get(&s->disconnects),
-		.protocol_errors = get(&s->protocol_errors),
-		.throttles = get(&s->throttles),
-		.drains = get(&s->drains),
-		.bytes_sent = get(&s->bytes_sent),
-		.restored_batches = u->backlog.restored_batches, /* does not change */
-		.file.bytes = get(&s->file_bytes),
-		.max_batch_events =
-			atomic_load_explicit(&s->max_batch_events, memory_order_relaxed),
-		.connected = atomic_load_explicit(&s->connected, memory_order_relaxed),
-		.idle = taken == pushed && held == 0,
-	};
-	for (unsigned i = 0; i < KEEP_ERROR_COUNT; i++)
-		ret->file.errors[i] = get(&s->file_errors[i]);
+	uplink_shared_read(&u->shared, pushed, ret);
+	ret->restored_batches = u->backlog.restored_batches; /* does not change */
 }
 
 static void release_here(void *ctx)

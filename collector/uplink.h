@@ -43,6 +43,8 @@ int uplink_new(struct pw_rpc_loop *loop, const struct uplink_settings *settings,
 	struct uplink **ret, struct pw_err *err) PW_MUST_CHECK;
 const uint8_t *uplink_instance(const struct uplink *u); /* 16 bytes, for all peers */
 uint64_t uplink_first_epoch(const struct uplink *u);    /* of new batches; before any push */
+/* Batches of this instance up to now, those in the file included; before any push. */
+uint64_t uplink_batches_before(const struct uplink *u);
 /* Connects to this address from now on; the same address changes nothing. */
 int uplink_set_target(struct uplink *u, const char *target, struct pw_err *err) PW_MUST_CHECK;
 /* Takes the batch over. False: no room between the threads; the caller keeps it and counts. */

@@ -2,6 +2,7 @@
 #include "policysync/pages.h"
 #include "common/base/escape.h"
 #include "common/base/log.h"
+#include "common/rpc/channelz.h"
 #include "common/wire/arena_alloc.h"
 #include "policysync/alert_json.h"
 #include "policysync/policy_set.h"
@@ -267,4 +268,5 @@ void pages_table(struct pages *p, struct pw_page out[PAGES_COUNT])
 	out[0] = (struct pw_page){"/v1/alerts", alerts_page, p};
 	out[1] = (struct pw_page){"/v1/policies", policies_page, p};
 	out[2] = (struct pw_page){"/v1/status", status_page, p};
+	out[3] = (struct pw_page){"/debug/channelz", pw_channelz_page, NULL};
 }

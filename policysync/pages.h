@@ -9,7 +9,7 @@
 #include "common/ops/httpd.h"
 #include "policysync/publish.h"
 
-#define PAGES_COUNT  3
+#define PAGES_COUNT  4
 #define PAGES_ALERTS 1000
 
 struct pages;

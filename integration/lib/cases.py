@@ -48,6 +48,7 @@ def options_of(purpose):
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--bin", default="build/release/bin", help="folder of the programs")
     parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--rounds", type=int, default=20, help="of tests that repeat themselves")
     parser.add_argument("--seed", type=int, default=1, help="of random choices")
     return parser.parse_args()
 

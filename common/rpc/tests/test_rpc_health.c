@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/rpc/channelz.h"
 #include "common/rpc/tests/rig.h"
 #include "grpc/health/v1/health.pb-c.h"
 
@@ -330,9 +331,34 @@ static void watch_of_an_unknown_service_stays_open(void **state)
 	rig_done(&r);
 }
 
+static void channelz_shows_servers_and_channels(void **state)
+{
+	const char *type = NULL;
+	struct pw_buf out;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	rig_start_server(&r, NULL);
+	rig_start_client(&r);
+	rig_start_stream(&r);
+	rig_wait(&r, rig_log_has, 1);
+	pw_buf_init(&out, 1 << 20);
+	assert_int_equal(pw_channelz_page(NULL, &out, &type), 200);
+	assert_string_equal(type, "application/json");
+	assert_true(pw_slice_find(pw_buf_slice(&out), PW_SLICE_LIT("\"serverId\"")) > 0);
+	assert_true(pw_slice_find(pw_buf_slice(&out), pw_slice_str(r.directory)) > 0);
+	pw_buf_done(&out);
+	pw_buf_init(&out, 4); /* no room is an answer too */
+	assert_int_equal(pw_channelz_page(NULL, &out, &type), 500);
+	pw_buf_done(&out);
+	rig_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(channelz_shows_servers_and_channels),
 		cmocka_unit_test(check_tells_the_state_of_known_services),
 		cmocka_unit_test(check_without_a_server_is_unavailable_until_there_is_one),
 		cmocka_unit_test(unary_ends_at_its_deadline),
