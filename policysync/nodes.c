@@ -321,6 +321,12 @@ static void refuse(struct collector *c, int status, const char *detail)
 	pw_call_finish(c->call, status, detail);
 }
 
+/* What was sent counts until the next policysync says otherwise. */
+static void on_stop(struct pw_call *call)
+{
+	refuse(pw_call_ctx(call), PW_RPC_UNAVAILABLE, "policysync stops");
+}
+
 static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 {
 	struct collector *c = pw_call_ctx(call);
@@ -413,6 +419,7 @@ void nodes_method(struct nodes *n, struct pw_method *out)
 		.on_half_close = on_half_close,
 		.on_sent = on_sent,
 		.on_closed = on_closed,
+		.on_stop = on_stop,
 		.method_ctx = n,
 	};
 }

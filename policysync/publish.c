@@ -215,6 +215,11 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 	pw_call_next(call);
 }
 
+static void on_stop(struct pw_call *call)
+{
+	finish(pw_call_ctx(call), PW_RPC_UNAVAILABLE, "policysync stops");
+}
+
 static void on_sent(struct pw_call *call)
 {
 	send_current(pw_call_ctx(call));
@@ -285,6 +290,7 @@ void publish_method(struct publish *p, struct pw_method *out)
 		.on_message = on_message,
 		.on_sent = on_sent,
 		.on_closed = on_closed,
+		.on_stop = on_stop,
 		.method_ctx = p,
 	};
 }

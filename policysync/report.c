@@ -22,6 +22,7 @@ struct stream {
 	struct pw_call *call; /* held */
 	uint32_t refs, in_flight;
 	bool greeted, closed, finished;
+	bool stopping;    /* ends when nothing is in flight any more */
 	bool wants_next;  /* the window is full: the next message is asked for with an ack */
 	bool ack_waiting; /* the send queue was full */
 	uint64_t last_seq, committed_seq;
@@ -65,6 +66,21 @@ static void stream_end(struct stream *s, int status, const char *detail)
 		return;
 	s->finished = true;
 	pw_call_finish(s->call, status, detail);
+}
+
+/* The last acknowledgements first: what they cover need not come again. */
+static void stream_stop(struct stream *s)
+{
+	if (s->stopping && s->in_flight == 0)
+		stream_end(s, PW_RPC_UNAVAILABLE, "policysync stops");
+}
+
+static void on_stop(struct pw_call *call)
+{
+	struct stream *s = pw_call_ctx(call);
+
+	s->stopping = true;
+	stream_stop(s);
 }
 
 static int on_open(struct pw_call *call, void *method_ctx)
@@ -130,10 +146,11 @@ static void on_settled(void *ctx)
 		count_message(s->report, "failed");
 		stream_end(s, PW_RPC_UNAVAILABLE, "the database does not accept anything now");
 	}
-	if (s->wants_next && !s->closed && !s->finished) {
+	if (s->wants_next && !s->closed && !s->finished && !s->stopping) {
 		s->wants_next = false;
 		pw_call_next(s->call);
 	}
+	stream_stop(s);
 	free(job);
 	stream_put(s);
 }
@@ -269,6 +286,8 @@ static void take_items(struct stream *s, const Podward__V1__ReportItems *items)
 		stream_end(s, PW_RPC_UNAVAILABLE, "too much is waiting for the database");
 		return;
 	}
+	if (s->stopping)
+		return;
 	if (s->in_flight < REPORT_WINDOW)
 		pw_call_next(s->call);
 	else
@@ -318,6 +337,7 @@ void report_methods(struct report *r, struct pw_method out[REPORT_METHODS])
 		.on_message = on_message,
 		.on_sent = on_sent,
 		.on_closed = on_closed,
+		.on_stop = on_stop,
 		.method_ctx = r,
 	};
 	report_load_method(&r->load, &out[1]);

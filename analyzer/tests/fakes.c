@@ -143,10 +143,22 @@ static void start_server(void *ctx)
 	struct fake_sync *f = ctx;
 	const ProtobufCServiceDescriptor *report = &podward__v1__report_service__descriptor;
 	const struct pw_method methods[] = {
-		{&podward__v1__policy_service__descriptor, "Watch", 0, on_open, on_watch, NULL,
-			NULL, on_watch_closed, f},
-		{report, "Report", 0, on_open, on_report, NULL, NULL, NULL, f},
-		{report, "LoadProfiles", 0, on_open, on_load, NULL, NULL, NULL, f},
+		{.service = &podward__v1__policy_service__descriptor,
+			.name = "Watch",
+			.on_open = on_open,
+			.on_message = on_watch,
+			.on_closed = on_watch_closed,
+			.method_ctx = f},
+		{.service = report,
+			.name = "Report",
+			.on_open = on_open,
+			.on_message = on_report,
+			.method_ctx = f},
+		{.service = report,
+			.name = "LoadProfiles",
+			.on_open = on_open,
+			.on_message = on_load,
+			.method_ctx = f},
 	};
 	const char *address = f->address;
 	struct pw_err err = PW_ERR_INIT;

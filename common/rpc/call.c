@@ -23,7 +23,8 @@ struct call_queue {
 };
 
 struct pw_call {
-	struct pw_server *server; /* NULL once closed; the struct may be held longer */
+	struct pw_call *next, **link; /* link is NULL when not in the server's list */
+	struct pw_server *server;     /* NULL once closed; the struct may be held longer */
 	const struct pw_server_method *method;
 	void *ctx;
 	grpc_call *core;
@@ -133,11 +134,41 @@ static void call_read(struct pw_call *c)
 	call_batch(c, &op, 1, &c->tag_read);
 }
 
+static void call_link(struct pw_call *c)
+{
+	struct pw_call **head = &c->server->calls;
+
+	c->next = *head;
+	c->link = head;
+	if (c->next)
+		c->next->link = &c->next;
+	*head = c;
+}
+
+static void call_unlink(struct pw_call *c)
+{
+	if (!c->link)
+		return;
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	c->link = NULL;
+}
+
+/* No call leaves the list meanwhile: that takes a completion. */
+void pw_calls_stop(struct pw_server *s)
+{
+	for (struct pw_call *c = s->calls; c; c = c->next)
+		if (c->method->m.on_stop)
+			c->method->m.on_stop(c);
+}
+
 /* Every operation has come back: the last callback, then the struct lives for its holders only. */
 static void call_close(struct pw_call *c)
 {
 	struct pw_server *s = c->server;
 
+	call_unlink(c);
 	if (c->is_accepted && c->method->m.on_closed)
 		c->method->m.on_closed(c);
 	c->server = NULL;
@@ -292,6 +323,7 @@ static void call_open(struct pw_call *c)
 		return;
 	}
 	c->is_accepted = true;
+	call_link(c);
 	call_batch(c, &initial, 1, &c->tag_opened);
 	call_read(c);
 }

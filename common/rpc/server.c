@@ -78,6 +78,7 @@ static void server_shut(struct pw_server *s, uint32_t grace_ms)
 		s->is_stopping = true;
 		atomic_store(&s->health.is_serving, false);
 		pw_health_stop(s);
+		pw_calls_stop(s);
 		s->loop->pending++;
 		grpc_server_shutdown_and_notify(s->core, s->loop->cq, &s->shutdown);
 	}

@@ -54,6 +54,9 @@ struct pw_method {
 	void (*on_closed)(
 		struct pw_call *call); /* gone, for whatever reason; release ctx. May be NULL */
 	void *method_ctx;
+	/* The server stops: end the call as soon as that is right; else the grace period does. May
+	 * be NULL. */
+	void (*on_stop)(struct pw_call *call);
 };
 
 struct pw_server_limits {

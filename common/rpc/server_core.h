@@ -54,6 +54,7 @@ struct pw_server {
 	struct pw_server_method *methods;
 	size_t method_count;
 	struct pw_accept *accepts;
+	struct pw_call *calls; /* accepted and not closed */
 	struct pw_health health;
 	struct pw_rpc_timer *grace;
 	struct pw_rpc_tag shutdown;
@@ -85,6 +86,9 @@ void pw_accepts_free(struct pw_server *s);
 
 /* call.c: takes the gRPC call over. -ENOMEM leaves it to the caller. */
 int pw_call_accept(struct pw_server *s, struct pw_server_method *method, grpc_call *core);
+
+/* Tells every accepted call that the server stops. */
+void pw_calls_stop(struct pw_server *s);
 
 /* listen.c */
 int pw_server_listen(

@@ -26,6 +26,7 @@ BATCH = 8
 PAUSE_US = 15000
 GROUP_READY_S = 30
 RESUME_MEDIAN_S = 2.0
+DRAIN_S = 2.0
 SIGNATURES = """\
 apiVersion: podward.dev/v1alpha1
 kind: SignatureSet
@@ -67,7 +68,7 @@ class Blows:
 
     def __init__(self, rig, sender, dice):
         self.rig, self.sender, self.dice = rig, sender, dice
-        self.resumed, self.counts = [], collections.Counter()
+        self.resumed, self.ended, self.counts = [], [0], collections.Counter()
 
     def wait_for_progress(self, before, since):
         wait_until(lambda: self.sender.figures()[2] > before, 60, "further batches to become durable", pause=0.01)
@@ -75,7 +76,10 @@ class Blows:
 
     def restart(self, service, signal_number):
         """Ends it and starts it again; (batches durable before, moment of the start)."""
+        began = time.monotonic()
         service.end(signal_number)
+        if signal_number == signal.SIGTERM and service is not self.sender:
+            self.ended.append(time.monotonic() - began)
         time.sleep(self.dice.uniform(0, 0.5))
         since = time.monotonic()
         if service is not self.sender:
@@ -164,7 +168,8 @@ def run(options, tls):
         median = statistics.median(blows.resumed)
         print(f"  {options.rounds} blows ({', '.join(f'{n} {k}' for k, n in sorted(blows.counts.items()))}); "
               f"{count} events judged exactly once; durable again {median:.2f} s after the start in the "
-              f"median, {max(blows.resumed):.2f} s at most", flush=True)
+              f"median, {max(blows.resumed):.2f} s at most; an end took {max(blows.ended):.2f} s at most", flush=True)
+        check(statistics.median(blows.ended) <= DRAIN_S, f"ends took {blows.ended}")
         check(median <= RESUME_MEDIAN_S, f"resumed only after {median:.2f} s in the median")
 
 

@@ -154,6 +154,14 @@ static void echo_on_half_close(struct pw_call *call)
 		pw_call_finish(call, PW_RPC_OK, "bye");
 }
 
+static void echo_on_stop(struct pw_call *call)
+{
+	struct rig_echo *e = pw_call_ctx(call);
+
+	if (e->rig->ends_on_stop)
+		pw_call_finish(call, PW_RPC_UNAVAILABLE, "stopping");
+}
+
 static void echo_on_closed(struct pw_call *call)
 {
 	struct rig_echo *e = pw_call_ctx(call);
@@ -265,6 +273,7 @@ void rig_start_server(struct rig *r, const struct pw_server_limits *limits)
 		.on_half_close = echo_on_half_close,
 		.on_sent = echo_on_sent,
 		.on_closed = echo_on_closed,
+		.on_stop = echo_on_stop,
 		.method_ctx = r,
 	}};
 	const char *addresses[] = {r->address, "127.0.0.1:0"};

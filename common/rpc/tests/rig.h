@@ -29,6 +29,7 @@ struct rig {
 	int refuse_status; /* answer of on_open */
 	bool holds;        /* never asks for the next message */
 	bool is_mute;      /* reads, answers nothing */
+	bool ends_on_stop; /* instead of waiting for the grace period's end */
 	int finish_status; /* > 0: ends the call with it after the first message; -1: with OK */
 	uint64_t opened, closed, half_closed, server_messages, sent_again;
 	struct pw_call *held; /* last call, held; give back with pw_call_put */

@@ -353,6 +353,25 @@ static void stop_returns_when_the_last_call_has_ended(void **state)
 	rig_done(&r);
 }
 
+static void stop_tells_open_calls_and_waits_for_their_end_only(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	r.send_goal = 1;
+	r.ends_on_stop = true;
+	rig_start_server(&r, NULL);
+	expect_service(&r); /* a call that is over by then */
+	rig_start_client(&r);
+	rig_start_stream(&r);
+	rig_wait(&r, rig_received, 1);
+	rig_stop_server(&r, 3600 * 1000);
+	rig_wait(&r, rig_log_has, 2);
+	assert_string_equal(r.log[1], "down UNAVAILABLE stopping");
+	rig_done(&r);
+}
+
 static void expect_start_error(struct rig *r, const char *address, int code, const char *text)
 {
 	struct pw_server *server = NULL;
@@ -512,6 +531,7 @@ int main(void)
 		cmocka_unit_test(held_call_outlives_its_close),
 		cmocka_unit_test(stop_gives_open_calls_their_grace),
 		cmocka_unit_test(stop_returns_when_the_last_call_has_ended),
+		cmocka_unit_test(stop_tells_open_calls_and_waits_for_their_end_only),
 		cmocka_unit_test(addresses_that_cannot_be_bound_are_named),
 		cmocka_unit_test(failed_start_on_the_loop_itself_leaves_nothing),
 		cmocka_unit_test(method_table_is_checked),
