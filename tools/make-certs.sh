@@ -11,7 +11,8 @@ tools/make-certs.sh DIR [--domain NAME] [--days N] [ROLE[/NAME]…]
 Makes DIR/ca.pem and DIR/ca.key unless they are there, and for each ROLE[/NAME] (collector/NODE,
 analyzer/REPLICA, policysync) DIR/ROLE[-NAME].pem and .key. Without any: policysync,
 analyzer/analyzer-0 and collector/HOSTNAME. A name in the certificate says who its holder is:
-spiffe://DOMAIN/ROLE[/NAME], DOMAIN podward.svc unless --domain says otherwise.
+spiffe://DOMAIN/ROLE[/NAME] and, for foreign clients, [NAME.]ROLE.DOMAIN; DOMAIN podward.svc unless
+--domain says otherwise.
 HELP
 }
 
@@ -47,9 +48,11 @@ for identity in "${identities[@]}"; do
 	[[ $identity =~ ^(collector|analyzer|policysync)(/[A-Za-z0-9._-]+)?$ ]] || die "'$identity' is no ROLE[/NAME]"
 	base=$dir/${identity/\//-}
 	# Beside, then renamed: who reloads never sees a half of it. The key first.
+	IFS=/ read -r role name <<<"$identity"
+	dns=${name:+$name.}$role.$domain
 	openssl req "${new_key[@]}" -keyout "$base.key.part" -subj "/CN=${identity/\//-}" 2>/dev/null |
 		openssl x509 -req -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days "$days" -out "$base.pem.part" \
-			-extfile <(echo "subjectAltName=URI:spiffe://$domain/$identity") 2>/dev/null ||
+			-extfile <(echo "subjectAltName=URI:spiffe://$domain/$identity,DNS:$dns") 2>/dev/null ||
 		die "cannot make $base.pem"
 	mv "$base.key.part" "$base.key"
 	mv "$base.pem.part" "$base.pem"

@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import certs  # noqa: E402
 from cases import Skip, check, main  # noqa: E402
 from rig import ROOT, Rig, free_port  # noqa: E402
 
@@ -38,12 +39,35 @@ def install():
 def health_stream_and_unknown_method_answer_a_foreign_client(options):
     install()
     address = f"127.0.0.1:{free_port()}"
-    with Rig(options.bin, extra={"analyzer": ["--listen", address]}) as rig:
+    with Rig(options.bin, extra={"analyzer": ["--listen", address, "--insecure"]}) as rig:
         rig.start("policysync", "analyzer")
-        done = subprocess.run(["node", os.path.join(FOLDER, "client.js"), address], capture_output=True,
-                              text=True, timeout=60, check=False, cwd=FOLDER)
-        print(done.stdout, end="")
-        check(done.returncode == 0, f"client.js: exit {done.returncode}: {done.stderr[-500:]}")
+        code, text = client(address)
+        check(code == 0, f"client.js: exit {code}: {text}")
+
+
+def client(*arguments):
+    """Exit code and words of client.js."""
+    done = subprocess.run(["node", os.path.join(FOLDER, "client.js"), *arguments], capture_output=True, text=True,
+                          timeout=90, check=False, cwd=FOLDER)
+    print(done.stdout, end="")
+    return done.returncode, (done.stdout + done.stderr)[-500:]
+
+
+def the_same_over_mutual_tls_and_not_without_a_certificate(options):
+    if certs.why_not():
+        raise Skip(certs.why_not())
+    install()
+    with Rig(options.bin, tls=True) as rig:
+        rig.start("policysync", "analyzer")
+        rig.certs.issue("collector/grpc-js", "collector/other")
+        tls = ["--tls", rig.certs.folder, "--server", "analyzer-0.analyzer.podward.svc"]
+        address = rig.address("analyzer")
+        code, text = client(*tls, "--own", "collector-grpc-js", address)
+        check(code == 0, f"client.js over TLS: exit {code}: {text}")
+        code, text = client(*tls, "--only", "check", address)
+        check(code == 1 and "FAIL check" in text, f"without a certificate: exit {code}: {text}")
+        code, text = client(*tls, "--own", "collector-other", "--only", "stream", address)
+        check(code == 1 and "PERMISSION_DENIED" in text, f"of another node: exit {code}: {text}")
 
 
 NEWER_SCHEMA = """
@@ -61,7 +85,7 @@ call.write({ hello: { schema: 99, node: Buffer.from('n'), boot_id: Buffer.alloc(
 def a_peer_with_an_unknown_schema_is_refused_with_the_reason(options):
     install()
     address = f"127.0.0.1:{free_port()}"
-    with Rig(options.bin, extra={"analyzer": ["--listen", address]}) as rig:
+    with Rig(options.bin, extra={"analyzer": ["--listen", address, "--insecure"]}) as rig:
         rig.start("policysync", "analyzer")
         done = subprocess.run(["node", "-e", NEWER_SCHEMA, address], capture_output=True, text=True,
                               timeout=60, check=False, cwd=FOLDER)
@@ -72,4 +96,5 @@ def a_peer_with_an_unknown_schema_is_refused_with_the_reason(options):
 
 if __name__ == "__main__":
     main(__doc__, [a_peer_with_an_unknown_schema_is_refused_with_the_reason,
-                   health_stream_and_unknown_method_answer_a_foreign_client], needs)
+                   health_stream_and_unknown_method_answer_a_foreign_client,
+                   the_same_over_mutual_tls_and_not_without_a_certificate], needs)

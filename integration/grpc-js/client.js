@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 // Usage: node client.js TARGET    (host:port or unix:/path of an analyzer)
-// One line per check; exit code 0 only if all of them passed. `--only a,b` runs some of them.
+// One line per check; exit code 0 only if all of them passed. `--only a,b` runs some of them. With
+// `--tls DIR --own collector-grpc-js --server NAME` over mutual TLS, with the files that ./dev certs makes.
 const { parseArgs } = require('util');
 const { status } = require('@grpc/grpc-js');
+const { useTls } = require('./load');
 const health = require('./health');
 const stream = require('./stream');
 
@@ -41,16 +43,17 @@ async function run(name, target) {
 }
 
 function usage() {
-  console.error(`usage: node client.js [--only ${Object.keys(checks).join(',')}] TARGET`);
+  console.error(`usage: node client.js [--only ${Object.keys(checks).join(',')}] [--tls DIR --own FILE --server NAME] TARGET`);
   return 2;
 }
 
 function commandLine() {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } });
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: Object.fromEntries(
+      ['only', 'tls', 'own', 'server'].map((name) => [name, { type: 'string' }])) });
     const names = values.only ? values.only.split(',') : Object.keys(checks);
     const isGood = positionals.length === 1 && names.every((name) => Object.hasOwn(checks, name));
-    return isGood ? { target: positionals[0], names } : null;
+    return isGood ? { target: positionals[0], names, tls: values } : null;
   } catch {
     return null;
   }
@@ -59,6 +62,7 @@ function commandLine() {
 async function main() {
   const wish = commandLine();
   if (!wish) return usage();
+  if (wish.tls.tls) useTls(wish.tls.tls, wish.tls.own, wish.tls.server);
   let good = true;
   for (const name of wish.names) good = (await run(name, wish.target)) && good;
   return good ? 0 : 1;

@@ -38,7 +38,7 @@ function open(target, timeoutMs) {
 
 // Resolves with the status of a call to a method that nobody has.
 function unknownMethod(target, timeoutMs) {
-  const client = new grpc.Client(target, grpc.credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
+  const client = clientFor(grpc.Client, target);
   const same = (x) => x;
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest('/podward.v1.CollectService/NoSuchMethod', same, same, Buffer.alloc(0),

@@ -145,6 +145,19 @@ static int add_line(const struct kit_world *w, struct pw_batch *b, uint32_t ref)
 	return r;
 }
 
+static void make_usual(struct kit_world *w, struct pw_event_row *row)
+{
+	static const uint8_t kinds[] = {
+		PW_EVENT_OPEN, PW_EVENT_OPEN, PW_EVENT_OPEN, PW_EVENT_EXEC, PW_EVENT_CONNECT};
+
+	row->kind = kinds[kit_below(w, sizeof(kinds))];
+	row->count = 1;
+	row->flags = 0;
+	row->syscall = 0;
+	row->object2 = row->target = 0;
+	row->arg = 0;
+}
+
 static int add_event(struct kit_world *w, struct pw_batch *b, uint32_t ref)
 {
 	struct pw_event_row row = {
@@ -161,8 +174,11 @@ static int add_event(struct kit_world *w, struct pw_batch *b, uint32_t ref)
 		.target = kit_below(w, 8) == 0 ? ref : 0,
 		.arg = kit_below(w, 4) == 0 ? (uint64_t)kit_below(w, UINT32_MAX) << 20 : 0,
 	};
-	int r = add_text(b, row.object);
+	int r;
 
+	if (w->usual)
+		make_usual(w, &row);
+	r = add_text(b, row.object);
 	if (r == 0)
 		r = add_text(b, row.object2);
 

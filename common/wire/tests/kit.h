@@ -20,8 +20,9 @@ struct kit_world {
 	uint64_t random; /* state */
 	uint64_t dict_epoch, seq, now_ns;
 	uint32_t next_ref;
-	uint32_t exit_one_in;                       /* steps; 0 = nobody ever exits */
-	uint32_t slots[KIT_SLOTS];                  /* refs of living processes */
+	bool usual;                /* opens, starts and connections only: no seldom columns */
+	uint32_t exit_one_in;      /* steps; 0 = nobody ever exits */
+	uint32_t slots[KIT_SLOTS]; /* refs of living processes */
 	struct pw_process_def history[KIT_HISTORY]; /* by ref */
 };
 
