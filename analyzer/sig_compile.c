@@ -94,17 +94,45 @@ static int compile_rule(struct compiler *c, const Podward__V1__Signature *s, str
 	return r < 0 ? r : compile_window(c, bytes_of(s->aggregate), rule, err);
 }
 
+/* The place is "spec.rules[3] (id)", or "line 12 (id)" when the text has lines of its own. */
 static int refuse(struct problems *problems, struct pw_slice set, size_t index,
 	const Podward__V1__Signature *s, const char *message)
 {
-	char object[160], field[160];
+	char object[160], field[160], place[40];
 	int len = snprintf(object, sizeof(object), "SignatureSet/%.*s",
 		(int)(set.len < 100 ? set.len : 100), (const char *)set.ptr);
-	int field_len = snprintf(field, sizeof(field), "spec.rules[%zu] (%.*s)", index,
-		(int)(s->id.len < 100 ? s->id.len : 100), (const char *)s->id.data);
+	int field_len;
 
+	if (s->line)
+		(void)snprintf(place, sizeof(place), "spec.content line %u", s->line);
+	else
+		(void)snprintf(place, sizeof(place), "spec.rules[%zu]", index);
+	field_len = snprintf(field, sizeof(field), "%s (%.*s)", place,
+		(int)(s->id.len < 100 ? s->id.len : 100), (const char *)s->id.data);
 	return problems_add(problems, pw_slice_of(object, (size_t)len),
 		pw_slice_of(field, (size_t)field_len), pw_slice_str(message));
+}
+
+/* What policysync could not read. */
+static int pass_on(struct compiler *c, const Podward__V1__SignatureSet *set)
+{
+	for (size_t i = 0; i < set->n_problems; i++) {
+		const Podward__V1__SignatureProblem *p = set->problems[i];
+		Podward__V1__Signature at = PODWARD__V1__SIGNATURE__INIT;
+		char message[400];
+		int r;
+
+		at.id = p->name;
+		at.line = p->line;
+		(void)snprintf(message, sizeof(message), "%s%.*s", p->is_refused ? "" : "warning: ",
+			(int)(p->message.len < 380 ? p->message.len : 380),
+			(const char *)p->message.data);
+		c->out->refused += p->is_refused;
+		r = refuse(c->problems, bytes_of(set->name), 0, &at, message);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int add_rule(struct compiler *c, const Podward__V1__Signature *s, struct pw_slice set,
@@ -138,6 +166,8 @@ static int add_set(struct compiler *c, const Podward__V1__SignatureSet *set)
 	struct sig_defs *defs = NULL;
 	int r = sig_defs_make(set, c->problems, c->arena, &defs);
 
+	if (r == 0)
+		r = pass_on(c, set);
 	for (size_t i = 0; r == 0 && i < set->n_rules; i++)
 		r = add_rule(c, set->rules[i], bytes_of(set->name), defs, i);
 	return r;

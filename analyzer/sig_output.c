@@ -70,7 +70,14 @@ static int read_placeholder(
 	name = pw_slice_sub(format, from, i);
 	arg = read_arg(format, &i);
 	shown = pw_slice_sub(name, 0, 64);
-	if (field_ref_make(name, arg, &ret->ref, &fault) < 0)
+	if (field_ref_make(name, arg, &ret->ref, &fault) < 0) {
+		ret->ref.spec = field_find(name);
+		if (ret->ref.spec && !ret->ref.spec->get) {
+			*at = i + (ret->change && i < format.len && format.ptr[i] == ')');
+			return 0; /* a text is worth printing with a gap in it */
+		}
+	}
+	if (fault)
 		return pw_err_set(err, -EINVAL, "column %zu: field %%%.*s %s", from, (int)shown.len,
 			shown.ptr ? (const char *)shown.ptr : "", fault);
 	if (ret->change && (i >= format.len || format.ptr[i++] != ')'))
@@ -101,7 +108,9 @@ static void print_placeholder(
 	char number[24];
 
 	ctx->used = 0; /* texts that were built before are not needed any more */
-	if (!field_print(&p->ref, ctx, number, &value))
+	if (pw_slice_eq_str(pw_slice_str(p->ref.spec->name), "container.info"))
+		return; /* stands for nothing in newer engines too */
+	if (!p->ref.spec->get || !field_print(&p->ref, ctx, number, &value))
 		(void)pw_buf_add_str(out, "<NA>");
 	else if (p->change)
 		print_changed(value, p->change, out);

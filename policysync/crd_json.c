@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define ARENA_BYTES ((size_t)4 << 20)
+#define ARENA_BYTES ((size_t)16 << 20)
 
 struct kind_info {
 	const char *name;

@@ -4,7 +4,7 @@
  * Custom resources (apiVersion podward.dev/v1alpha1) -> messages of policy.proto. A document is
  * taken or refused as a whole; the refusal names object and field. An accepted object is kept in
  * its packed form, which is at once its copy, its wire form and what the revision hash covers.
- * Thread: any. Ceilings: 4 MiB of arena and 512 KiB packed for one document.
+ * Thread: any. Ceilings: 16 MiB of arena and 512 KiB packed for one document.
  */
 #include "common/base/buf.h"
 #include "common/web/json.h"

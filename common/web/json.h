@@ -24,6 +24,11 @@ int pw_json_parse_large(struct pw_slice text, size_t limit_bytes, struct pw_json
  */
 int pw_yaml_parse(struct pw_slice text, struct pw_json ***ret_docs, size_t *ret_count,
 	struct pw_err *err) PW_MUST_CHECK;
+/*
+ * Lines (from 1) on which the items of the documents' outermost sequences start, one after the
+ * other over all documents; at most max of them. For messages about a text that was parsed.
+ */
+size_t pw_yaml_item_lines(struct pw_slice text, uint32_t *lines, size_t max);
 void pw_yaml_docs_free(struct pw_json **docs, size_t count);
 void pw_json_free(struct pw_json *j); /* NULL is fine */
 int pw_json_dump(

@@ -281,3 +281,40 @@ void pw_yaml_docs_free(struct pw_json **docs, size_t count)
 		pw_json_free(docs[i]);
 	free(docs);
 }
+
+/* +1 for what opens, -1 for what closes, 0 for the rest; *ret_is_item: it could be an item. */
+static int level_change(const yaml_event_t *e, bool *ret_is_item)
+{
+	*ret_is_item = e->type == YAML_SCALAR_EVENT || e->type == YAML_SEQUENCE_START_EVENT ||
+		       e->type == YAML_MAPPING_START_EVENT || e->type == YAML_ALIAS_EVENT;
+	if (e->type == YAML_SEQUENCE_START_EVENT || e->type == YAML_MAPPING_START_EVENT)
+		return 1;
+	return e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT ? -1 : 0;
+}
+
+size_t pw_yaml_item_lines(struct pw_slice text, uint32_t *lines, size_t max)
+{
+	yaml_parser_t parser;
+	yaml_event_t event;
+	size_t count = 0;
+	int depth = 0;
+	bool end = false, sequence = false, is_item;
+
+	if (!yaml_parser_initialize(&parser))
+		return 0;
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, text.len ? text.ptr : (const uint8_t *)"", text.len);
+	while (!end && yaml_parser_parse(&parser, &event)) {
+		int change = level_change(&event, &is_item);
+
+		end = event.type == YAML_STREAM_END_EVENT;
+		if (depth == 0 && change > 0)
+			sequence = event.type == YAML_SEQUENCE_START_EVENT;
+		else if (depth == 1 && sequence && is_item && count < max)
+			lines[count++] = (uint32_t)event.start_mark.line + 1;
+		depth += change;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return count;
+}

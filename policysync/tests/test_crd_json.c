@@ -139,7 +139,6 @@ static const struct {
 		"spec.rules[0].title: expected one line"},
 	{SET(SIG ", profile: learned"), "spec.rules[0].profile: "},
 	{SET(SIG ", disabled: 1"), "spec.rules[0].disabled: "},
-	{SET(SIG "}\n  - {" SIG), "spec.rules[1].id: the id is used"},
 };
 
 static void a_wrong_document_is_refused_with_object_and_field(void **state)
@@ -396,10 +395,31 @@ static void running_out_of_memory_is_an_ordinary_error(void **state)
 	pw_yaml_docs_free(docs, count);
 }
 
+static void a_wrong_rule_is_left_out_and_named(void **state)
+{
+	const char *text = SET(SIG "}\n  - {" SIG "}\n  - {id: other, title: t, condition: c");
+	const Podward__V1__SignatureSet *set;
+	struct crd_object *object = NULL;
+	pw_cleanup(pw_arena_freep) struct pw_arena *a = NULL;
+
+	(void)state;
+	assert_int_equal(pw_arena_new(4096, 1 << 20, &a), 0);
+	assert_int_equal(parse(text, &object, NULL), 0);
+	set = (const void *)pw_unpack(a, &podward__v1__signature_set__descriptor, object->packed);
+	assert_non_null(set);
+	assert_int_equal(set->n_rules, 1);
+	assert_int_equal(set->n_problems, 2);
+	assert_true(set->problems[0]->is_refused && set->problems[1]->is_refused);
+	assert_non_null(strstr((const char *)set->problems[0]->message.data, "the id is used"));
+	assert_memory_equal(set->problems[1]->name.data, "other", 5);
+	crd_object_free(object);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_wrong_document_is_refused_with_object_and_field),
+		cmocka_unit_test(a_wrong_rule_is_left_out_and_named),
 		cmocka_unit_test(a_list_over_its_ceiling_is_refused),
 		cmocka_unit_test(every_field_of_a_policy_arrives),
 		cmocka_unit_test(defaults_of_a_policy_are_filled_in),
