@@ -5,7 +5,7 @@
 
 #define TEXT_BYTES (16u << 20)
 #define FLAG(x)    BASELINE_FLAG(x)
-#define SIDE       (FLAG(CANDIDATE) | FLAG(PENDING))
+#define SIDE       (FLAG(CANDIDATE) | FLAG(PENDING) | FLAG(OUTSIDE) | FLAG(GRAVE))
 
 int baseline_new(uint32_t key_limit, struct baseline **ret)
 {

@@ -16,7 +16,7 @@
 #define BASELINE_VERSIONS     32u
 #define BASELINE_CONTAINERS   3u
 #define BASELINE_NO_VERSION   UINT32_MAX
-#define BASELINE_FLAGS        63u /* all of BehaviourFlag */
+#define BASELINE_FLAGS        255u /* all of BehaviourFlag */
 
 struct baseline_row {
 	uint64_t key;

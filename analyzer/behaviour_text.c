@@ -179,23 +179,59 @@ static void step(struct place *p, struct pw_slice c)
 	p->depth++;
 }
 
-/* Most paths have nothing random: one pass that writes nothing. */
+/* 1 for hexadecimal digits. */
+static const uint8_t hex_table[256] = {['0'] = 1,
+	['1'] = 1,
+	['2'] = 1,
+	['3'] = 1,
+	['4'] = 1,
+	['5'] = 1,
+	['6'] = 1,
+	['7'] = 1,
+	['8'] = 1,
+	['9'] = 1,
+	['a'] = 1,
+	['b'] = 1,
+	['c'] = 1,
+	['d'] = 1,
+	['e'] = 1,
+	['f'] = 1,
+	['A'] = 1,
+	['B'] = 1,
+	['C'] = 1,
+	['D'] = 1,
+	['E'] = 1,
+	['F'] = 1};
+
+/* Eight hexadecimal digits in a row: looks at every eighth byte, and around those that are one. */
+static bool has_hex_run(struct pw_slice s)
+{
+	for (size_t i = 7; i < s.len; i += 8) {
+		size_t from = i, to = i;
+
+		if (!hex_table[s.ptr[i]])
+			continue;
+		while (from > 0 && hex_table[s.ptr[from - 1]])
+			from--;
+		while (to < s.len && hex_table[s.ptr[to]])
+			to++;
+		if (to - from >= 8)
+			return true;
+	}
+	return false;
+}
+
+/* Most paths have nothing random: a quick look that writes nothing. */
 static bool may_be_random(struct pw_slice s)
 {
-	size_t run = 0, tmp = 0;
 
 	if (s.len < 5)
 		return false;
 	if (memcmp(s.ptr, "/proc", 5) == 0 || memcmp(s.ptr, "/dev/", 5) == 0)
 		return true;
-	tmp = s.len > 4 &&
-	      (memcmp(s.ptr, "/tmp", 4) == 0 || (s.len > 8 && memcmp(s.ptr, "/var/tmp", 8) == 0));
-	for (size_t i = 0; tmp == 0 && i < s.len; i++) {
-		run = is_hex(s.ptr[i]) ? run + 1 : 0;
-		if (run >= 8)
-			return true;
-	}
-	return tmp != 0;
+	if (memcmp(s.ptr, "/tmp", 4) == 0 || (s.len > 8 && memcmp(s.ptr, "/var/tmp", 8) == 0))
+		return true;
+	return has_hex_run(s);
 }
 
 struct pw_slice behaviour_path(struct pw_slice path, uint8_t *out)

@@ -9,7 +9,6 @@
 #define LEVEL       3
 #define PACKED_HEAD 28u
 #define TEXT_MAX    65535u
-#define FLAGS_KNOWN 63u
 #define TEMPLATE    ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_TEMPLATE)
 
 /*
@@ -189,7 +188,7 @@ static int get_row(struct reader *r, struct baseline *b, const uint32_t *bits, u
 	}
 	set = (uint32_t)get(r, 4);
 	if (r->bad || what.dimension == 0 || what.dimension >= BEHAVIOUR_DIMENSIONS ||
-		what.object.len == 0 || (seen.flags & ~FLAGS_KNOWN) != 0 ||
+		what.object.len == 0 || (seen.flags & ~BASELINE_FLAGS) != 0 ||
 		(versions < 32 && set >> versions != 0))
 		return -EINVAL;
 	for (uint32_t i = 0; i < versions; i++)

@@ -2,10 +2,13 @@
 #include "analyzer/group.h"
 
 #include "analyzer/generalise.h"
+#include "analyzer/template.h"
 #include "common/base/hash.h"
 #include "common/base/u64map.h"
 
 #include <errno.h>
+
+#define BFLAG(x) ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_##x)
 
 struct groups {
 	struct pw_u64map *by_hash; /* hash, or hash + n for the n-th of equal hashes -> index */
@@ -221,10 +224,65 @@ static int widen(struct group *g, uint32_t child_limit)
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Texts of the row, copied: rows move while others are added. */
+static int accept_probe(struct baseline *b, const struct baseline_row *row)
+{
+	struct baseline_seen seen = {.wall_ns = row->first_wall_ns, .flags = BFLAG(STEADY)};
+	struct pw_slice actor = baseline_actor(b, row), object = baseline_object(b, row);
+	pw_auto_free char *texts = pw_alloc0(1, actor.len + object.len + 1);
+	struct behaviour what = {.dimension = row->dimension};
+	int r;
+
+	if (!texts)
+		return -ENOMEM;
+	if (actor.len > 0)
+		memcpy(texts, actor.ptr, actor.len);
+	if (object.len > 0)
+		memcpy(texts + actor.len, object.ptr, object.len);
+	what.actor = pw_slice_of(texts, actor.len);
+	what.object = pw_slice_of(texts + actor.len, object.len);
+	what.key = behaviour_key(what.dimension, what.actor, what.object);
+	memcpy(seen.containers, row->containers, sizeof(seen.containers));
+	r = baseline_observe(b, &what, &seen);
+	return r == -ENOMEM ? r : 0;
+}
+
+/*
+ * Probes are started from outside of the container, in every one of them: a candidate with no other
+ * doubt than where it comes from, shown by three containers, is one.
+ */
+static int accept_probes(struct group *g)
+{
+	uint32_t total = baseline_count(g->baseline);
+
+	for (uint32_t i = 0; i < total; i++) {
+		const struct baseline_row *row = baseline_at(g->baseline, i);
+
+		if (!(row->flags & BFLAG(OUTSIDE)) || (row->flags & BFLAG(GRAVE)) ||
+			row->containers[BASELINE_CONTAINERS - 1] == 0 ||
+			template_is_sensitive(baseline_object(g->baseline, row)))
+			continue;
+		if (accept_probe(g->baseline, row) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int group_settle_late(struct group *g)
+{
+	int r = accept_probes(g);
+
+	if (r == 0)
+		r = widen(g, GENERALISE_CHILDREN);
+	if (r == 0)
+		g->learned_late = false;
+	return r;
+}
+
 int group_settle(struct group *g)
 {
 	struct evidence_figures figures;
-	int r = widen(g, GENERALISE_CHILDREN);
+	int r = group_settle_late(g);
 
 	if (r < 0)
 		return r;

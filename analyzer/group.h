@@ -27,6 +27,7 @@ struct group {
 	struct suppress *suppress;
 	struct view *views[GROUP_VIEWS];
 	uint32_t next_view;
+	bool learned_late;    /* after the end of learning, from an event of before: settle again */
 	bool is_widened;      /* for room; once more only when the baseline has grown again */
 	uint64_t learning_ns; /* of the policy that was last looked at */
 	uint64_t nodes[GROUP_NODES];
@@ -56,6 +57,8 @@ int group_enter(struct group *g, const struct pw_container *c, uint64_t node_has
 	struct pw_wall at, uint32_t *ret_version) PW_MUST_CHECK;
 /* The learning clock is over: finds variable names, looks at the evidence, decides. -ENOMEM. */
 int group_settle(struct group *g) PW_MUST_CHECK;
+/* The same names once more, after events of the learning time that came late. -ENOMEM. */
+int group_settle_late(struct group *g) PW_MUST_CHECK;
 /* Ahead of the ceiling of keys: widens instead of refusing. -ENOMEM. */
 int group_make_room(struct group *g) PW_MUST_CHECK;
 /* Containers that had an event within the last ten minutes. */

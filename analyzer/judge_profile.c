@@ -38,7 +38,7 @@ int judge_profile_begin(struct judge *j, const struct judge_case *c, bool *ret_l
 			return r;
 		*ret_learning = learning_at(l, c->event->wall, c->now, duration_ns);
 	}
-	return 0;
+	return !*ret_learning && c->group->learned_late ? group_settle_late(c->group) : 0;
 }
 
 /* The first minute of a container; with a clock of minutes there is no such thing. */
@@ -51,13 +51,17 @@ static bool is_start(const struct judge_case *c)
 	       d->started.ns != 0 && e->wall.ns - d->started.ns < EVIDENCE_STARTUP_NS;
 }
 
-/* Not of the image, or not of the container's own making: never learned silently. */
-static bool is_doubtful(const struct pw_event *e)
+/* Not of the image, or not of the container's own making: never learned silently. 0 = neither. */
+static uint32_t doubt(const struct pw_event *e)
 {
-	uint32_t doubtful = PFLAG(NOT_FROM_INIT) | PFLAG(UPPER_LAYER) | PFLAG(MEMFD);
 	const struct pw_process *parent = e->kind == PW_EVENT_EXEC ? e->process->parent : NULL;
+	uint32_t flags = e->process->def.flags | (parent ? parent->def.flags : 0), r = 0;
 
-	return (e->process->def.flags & doubtful) || (parent && (parent->def.flags & doubtful));
+	if (flags & PFLAG(NOT_FROM_INIT))
+		r |= BFLAG(CANDIDATE) | BFLAG(OUTSIDE);
+	if (flags & (PFLAG(UPPER_LAYER) | PFLAG(MEMFD)))
+		r |= BFLAG(CANDIDATE) | BFLAG(GRAVE);
+	return r;
 }
 
 int judge_profile_learn(struct judge *j, const struct judge_case *c, bool candidate)
@@ -68,9 +72,10 @@ int judge_profile_learn(struct judge *j, const struct judge_case *c, bool candid
 		.containers = {c->container_hash},
 	};
 
-	if (candidate || is_doubtful(c->event))
-		seen.flags = BFLAG(CANDIDATE);
-	else
+	seen.flags = doubt(c->event);
+	if (candidate)
+		seen.flags |= BFLAG(CANDIDATE) | BFLAG(GRAVE);
+	if (seen.flags == 0)
 		seen.flags = is_start(c) ? BFLAG(STARTUP) : BFLAG(STEADY);
 	for (uint32_t i = 0; i < j->behaviours.count; i++) {
 		int r = baseline_observe(b, &j->behaviours.items[i], &seen);
@@ -78,6 +83,7 @@ int judge_profile_learn(struct judge *j, const struct judge_case *c, bool candid
 		if (r == -ENOMEM)
 			return r;
 		j->counts.learned += r > 0;
+		c->group->learned_late |= r > 0 && learning_is_protected(&c->group->learning);
 		if (r == -ENOSPC) {
 			j->counts.learn_refused++;
 			learning_partial(
@@ -163,7 +169,7 @@ static int raise_violation(struct judge *j, const struct judge_case *c, const st
 /* New with this image version, by ordinary processes, and nothing that is never let in silently. */
 static bool may_wait(const struct judge_case *c, const struct behaviour *b)
 {
-	return c->in_grace && !is_doubtful(c->event) && !template_is_sensitive(b->object);
+	return c->in_grace && doubt(c->event) == 0 && !template_is_sensitive(b->object);
 }
 
 static int wait_for_release(struct judge *j, const struct judge_case *c, const struct behaviour *b)

@@ -216,6 +216,10 @@ int shard_work_tick(struct shard_work *w, struct pw_wall now)
 				return r;
 			learning_tick(&g->learning, now, g->learning_ns);
 		}
+		if (g->learned_late)
+			r = group_settle_late(g);
+		if (r < 0)
+			return r;
 		w->is_dirty |= group_is_changed(g) || release_is_due(g, now);
 	}
 	return 0;

@@ -91,6 +91,7 @@ static uint32_t judge(struct life *l, struct pw_decoded *d)
 static void make_container(struct life *l, const char *name, struct pw_container *c)
 {
 	struct pw_slice group = pw_slice_str(l->group);
+	int64_t at_ns = l->event_ns ? l->event_ns : l->clock.wall_ns;
 
 	*c = (struct pw_container){
 		.def = {.ref = 1,
@@ -99,8 +100,7 @@ static void make_container(struct life *l, const char *name, struct pw_container
 			.pod_group = group,
 			.image = pw_slice_str(l->image),
 			.image_digest = pw_slice_str(l->image),
-			.started = {l->started_ns ? l->started_ns
-						  : l->clock.wall_ns - 61 * 1000000000ll}},
+			.started = {l->started_ns ? l->started_ns : at_ns - 61 * 1000000000ll}},
 		.group_hash = pw_hash64(group, 0),
 	};
 }
@@ -117,7 +117,7 @@ uint32_t life_event(struct life *l, const char *container, uint8_t kind, const c
 		.object = pw_slice_str(object),
 		.aux = aux,
 		.count = 1,
-		.wall = {l->clock.wall_ns}};
+		.wall = {l->event_ns ? l->event_ns : l->clock.wall_ns}};
 	struct pw_decoded d = {.events = &e, .event_count = 1};
 
 	make_container(l, container, &c);

@@ -21,6 +21,7 @@ struct life {
 	uint64_t seq;
 	const char *group; /* pod group of what happens next */
 	const char *image;
+	int64_t event_ns;   /* time of what happens next, 0 = now */
 	int64_t started_ns; /* of the container, 0 = at the first event of its name */
 	uint32_t alerts;    /* told so far */
 	char last_detector[64], last_reason[4096];

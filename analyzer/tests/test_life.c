@@ -215,6 +215,69 @@ static void an_attack_while_learning_is_not_learned(void **state)
 	life_done(&l);
 }
 
+/* A probe by exec runs in every replica; a person looks into one of them. */
+static void probes_are_told_from_intruders_by_their_number(void **state)
+{
+	static const char *const pods[] = {"web-a", "web-b", "web-c"};
+	uint32_t outside = PFLAG(NOT_FROM_INIT);
+	struct life l;
+
+	(void)state;
+	life_init(&l, 0);
+	for (size_t i = 0; i < PW_COUNT(pods); i++) {
+		start(&l, pods[i]);
+		for (int n = 0; n < 3; n++) {
+			assert_int_equal(life_event(&l, pods[i], PW_EVENT_OPEN, "/health", KIT_READ,
+						 outside),
+				0);
+			assert_int_equal(life_event(&l, pods[i], PW_EVENT_OPEN, "/etc/shadow",
+						 KIT_READ, outside),
+				0);
+			assert_int_equal(life_event(&l, pods[i], PW_EVENT_EXEC, "/tmp/dropped", 0,
+						 outside | PFLAG(UPPER_LAYER)),
+				0);
+		}
+	}
+	(void)life_event(&l, pods[1], PW_EVENT_OPEN, "/etc/hosts", KIT_READ, outside);
+	life_pass(&l, 24 * LIFE_HOUR);
+	assert_string_equal(life_phase(&l), "Protected");
+	assert_int_equal(life_event(&l, pods[0], PW_EVENT_OPEN, "/health", KIT_READ, outside), 0);
+	assert_int_equal(
+		life_event(&l, pods[1], PW_EVENT_OPEN, "/etc/hosts", KIT_READ, outside), 1);
+	assert_int_equal(
+		life_event(&l, pods[1], PW_EVENT_OPEN, "/etc/shadow", KIT_READ, outside), 1);
+	assert_int_equal(life_event(&l, pods[1], PW_EVENT_EXEC, "/tmp/dropped", 0,
+				 outside | PFLAG(UPPER_LAYER)),
+		1);
+	life_done(&l);
+}
+
+/* Batches of the learning time that arrive after its end are learned, names included. */
+static void late_batches_are_learned_and_generalised(void **state)
+{
+	static const char *const pods[] = {"web-a", "web-b", "web-c"};
+	int64_t then;
+	struct life l;
+	char path[48];
+
+	(void)state;
+	life_init(&l, 0);
+	for (size_t i = 0; i < PW_COUNT(pods); i++)
+		start(&l, pods[i]);
+	then = l.clock.wall_ns;
+	life_pass(&l, 24 * LIFE_HOUR);
+	assert_string_equal(life_phase(&l), "Protected");
+	for (unsigned i = 0; i < 9; i++) {
+		l.event_ns = then + i;
+		(void)snprintf(path, sizeof(path), "/var/s/sess-%u", 1000 + i * 37);
+		assert_int_equal(life_read(&l, pods[i % 3], path), 0);
+	}
+	l.event_ns = 0;
+	assert_int_equal(life_read(&l, "web-a", "/var/s/sess-77777"), 0);
+	assert_int_equal(life_read(&l, "web-a", "/var/s/other"), 1);
+	life_done(&l);
+}
+
 static void losses_make_it_partial_and_alerts_say_so(void **state)
 {
 	struct life l;
@@ -276,6 +339,8 @@ int main(void)
 		cmocka_unit_test(a_cron_job_that_ran_once_learns_longer),
 		cmocka_unit_test(replicas_with_names_of_their_own_are_quiet_afterwards),
 		cmocka_unit_test(an_attack_while_learning_is_not_learned),
+		cmocka_unit_test(probes_are_told_from_intruders_by_their_number),
+		cmocka_unit_test(late_batches_are_learned_and_generalised),
 		cmocka_unit_test(losses_make_it_partial_and_alerts_say_so),
 		cmocka_unit_test(what_was_lost_and_told_again_gives_the_same_baseline),
 	};
