@@ -158,6 +158,12 @@ void learning_freeze(struct learning *l)
 		enter(l, PHASE(FROZEN));
 }
 
+void learning_thaw(struct learning *l)
+{
+	if (l->phase == PHASE(FROZEN))
+		enter(l, PHASE(PROTECTED));
+}
+
 void learning_lost(struct learning *l, uint64_t count, uint32_t reason)
 {
 	if (learning_is_protected(l) || l->phase == PHASE(UNSPECIFIED) || count == 0)

@@ -54,6 +54,7 @@ void learning_shift(struct learning *l, int64_t jump_ns);
 void learning_reset(struct learning *l, uint64_t epoch);
 void learning_relearn(struct learning *l, struct pw_wall now, uint64_t duration_ns);
 void learning_freeze(struct learning *l);
+void learning_thaw(struct learning *l); /* as protected as it was frozen */
 /* Losses that touched the group; count only while it is collecting. */
 void learning_lost(struct learning *l, uint64_t count, uint32_t reason);
 /* What was lost so far has been told again: it does not count any more. */

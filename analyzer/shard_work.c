@@ -3,6 +3,7 @@
 
 #include "analyzer/profile_message.h"
 #include "analyzer/release.h"
+#include "analyzer/wishes.h"
 #include "common/base/hash.h"
 
 #include <errno.h>
@@ -61,6 +62,9 @@ static int enter_group(struct pass *p, const struct pw_container *c)
 	if (r < 0)
 		return r;
 	r = group_view(g, p->policy, p->policy_version, c->def.image, &view);
+	if (r < 0)
+		return r;
+	r = wishes_apply(g, view, p->judged.now);
 	if (r < 0)
 		return r;
 	r = group_enter(g, c, p->node_hash, p->at, &p->judged.version);

@@ -8,33 +8,88 @@
 #define LEARNING_MIN_NS (1ull * PW_NS_PER_S)
 #define LEARNING_MAX_NS (90ull * 24 * 3600 * PW_NS_PER_S)
 
+#define DIMENSIONS_MAX 16u
+#define REMOVED_MAX    512u
+
 static const struct crd_text_rule glob_rule = {1024, crd_check_glob, false};
 static const struct crd_text_rule globs_required = {1024, crd_check_glob, true};
 static const struct crd_text_rule mitre_rule = {16, crd_check_mitre, false};
 
+/* 0 and a failure at the reader when it is none. */
+static Podward__V1__Dimension read_dimension(const struct pw_json_reader *r)
+{
+	static const char *const names[] = {
+		"exec", "file.read", "file.write", "file.create", "net.egress", "file.delete",
+		"file.rename", "file.link", "file.mode", "net.listen", "dns", "syscall",
+		"capability", "privilege", "exec.args", NULL};
+	size_t n = 0;
+
+	while (names[n] && !pw_slice_eq_str(pw_json_text(r->node), names[n]))
+		n++;
+	if (names[n])
+		return (Podward__V1__Dimension)(n + 1);
+	crd_fail(r, NULL, -EINVAL,
+		"expected exec, file.read, file.write, file.create, net.egress or "
+		"another dimension of docs/profiles.md");
+	return PODWARD__V1__DIMENSION__DIMENSION_UNSPECIFIED;
+}
+
 static void read_dimensions(
 	struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__ProfileSettings *out)
 {
-	static const char *const names[] = {"exec", "file.read", "file.write", "file.create",
-		"net.egress", "file.delete", "file.rename", "file.link", "file.mode", "net.listen",
-		"dns", "syscall", "capability", "privilege", "exec.args", NULL};
 	struct pw_json_reader array;
-	size_t count = crd_items(r, "dimensions", PW_COUNT(names), &array);
+	size_t count = crd_items(r, "dimensions", DIMENSIONS_MAX, &array);
 
 	if (count == 0)
 		return;
 	out->dimensions = crd_array(a, r, count, sizeof(*out->dimensions));
 	for (size_t i = 0; out->dimensions && i < count; i++) {
 		struct pw_json_reader item = pw_reader_item(&array, i);
-		size_t n = 0;
 
-		while (names[n] && !pw_slice_eq_str(pw_json_text(item.node), names[n]))
-			n++;
-		if (!names[n])
-			crd_fail(&item, NULL, -EINVAL,
-				"expected exec, file.read, file.write, file.create, net.egress or "
-				"another dimension of docs/profiles.md");
-		out->dimensions[out->n_dimensions++] = (Podward__V1__Dimension)(n + 1);
+		out->dimensions[out->n_dimensions++] = read_dimension(&item);
+	}
+}
+
+static Podward__V1__RemovedBehaviour *read_removed(
+	struct pw_arena *a, const struct pw_json_reader *r)
+{
+	static const char *const known[] = {"dimension", "actor", "object", NULL};
+	static const struct crd_text_rule actor = {4096, crd_check_any, false};
+	static const struct crd_text_rule object = {4096, crd_check_any, true};
+	struct pw_json_reader dimension = pw_reader_field(r, "dimension");
+	Podward__V1__RemovedBehaviour *m = crd_array(a, r, 1, sizeof(*m));
+
+	if (!m || !crd_is_object(r, true))
+		return NULL;
+	podward__v1__removed_behaviour__init(m);
+	pw_read_only(r, known);
+	m->dimension = read_dimension(&dimension);
+	m->actor = crd_text(a, r, "actor", &actor);
+	m->object = crd_text(a, r, "object", &object);
+	return m;
+}
+
+/* What a user wants of baselines that are there already. */
+static void read_wishes(
+	struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__ProfileSettings *out)
+{
+	struct pw_json_reader array;
+	size_t count = crd_items(r, "removed", REMOVED_MAX, &array);
+
+	out->frozen = pw_read_bool(r, "frozen", false);
+	out->relearn_wall_ns = crd_time(r, "relearnFrom");
+	out->relearn_duration_ns = pw_read_duration(r, "relearnDuration", 0);
+	out->epoch = (uint64_t)pw_read_int(r, "epoch", 0, INT64_MAX, 0);
+	if (count == 0)
+		return;
+	out->removed = crd_array(a, r, count, sizeof(*out->removed));
+	for (size_t i = 0; out->removed && i < count; i++) {
+		struct pw_json_reader item = pw_reader_item(&array, i);
+
+		out->removed[i] = read_removed(a, &item);
+		if (!out->removed[i])
+			return;
+		out->n_removed++;
 	}
 }
 
@@ -42,7 +97,8 @@ static Podward__V1__ProfileSettings *read_profile(
 	struct pw_arena *a, const struct pw_json_reader *spec)
 {
 	static const char *const known[] = {
-		"enabled", "learningDuration", "dimensions", "severity", NULL};
+		"enabled", "learningDuration", "dimensions", "severity", "frozen", "relearnFrom",
+		"relearnDuration", "epoch", "removed", NULL};
 	struct pw_json_reader r = pw_reader_field(spec, "profile");
 	Podward__V1__ProfileSettings *p;
 
@@ -62,6 +118,7 @@ static Podward__V1__ProfileSettings *read_profile(
 		crd_fail(&r, "learningDuration", -ERANGE, "must be between 1s and 90d");
 	read_dimensions(a, &r, p);
 	p->severity = crd_severity(&r, "severity");
+	read_wishes(a, &r, p);
 	return p;
 }
 

@@ -22,6 +22,7 @@ void life_init(struct life *l, uint64_t learning_ns)
 				PODWARD__V1__POLICY_TIER__POLICY_TIER_DEFAULT),
 			learning_ns);
 	l->policy = kit_compile(&l->snapshot);
+	l->policy_version = 1;
 	pw_assert(shard_work_init(&l->work, &config) == 0);
 }
 
@@ -78,7 +79,9 @@ static uint32_t judge(struct life *l, struct pw_decoded *d)
 	uint32_t alerts;
 
 	d->seq = ++l->seq;
-	pw_assert(shard_work_batch(&l->work, &b, l->policy, 1, &r) == 0);
+	if (!l->policy)
+		l->policy = kit_compile(&l->snapshot);
+	pw_assert(shard_work_batch(&l->work, &b, l->policy, l->policy_version, &r) == 0);
 	l->last_count = 0;
 	if (!r)
 		return 0;

@@ -14,7 +14,8 @@
 struct life {
 	struct pw_fake_clock clock;
 	struct kit_snapshot snapshot;
-	struct policy *policy;
+	struct policy *policy; /* NULL = to be compiled from the snapshot once more */
+	uint64_t policy_version;
 	struct shard_work work;
 	struct report *flushes[256]; /* everything that was flushed, as policysync would keep it */
 	uint32_t flush_count;

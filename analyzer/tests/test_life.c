@@ -278,6 +278,63 @@ static void late_batches_are_learned_and_generalised(void **state)
 	life_done(&l);
 }
 
+/* The policy is replaced by one with these settings. */
+static Podward__V1__ProfileSettings *wish(struct life *l)
+{
+	Podward__V1__ProfileSettings *s = l->snapshot.m.policies[0]->profile;
+
+	policy_free(l->policy);
+	l->policy = NULL;
+	l->policy_version++;
+	return s;
+}
+
+static void users_freeze_remove_relearn_and_start_over(void **state)
+{
+	Podward__V1__RemovedBehaviour out = PODWARD__V1__REMOVED_BEHAVIOUR__INIT, *outs = &out;
+	Podward__V1__ProfileSettings *s;
+	struct life l;
+
+	(void)state;
+	life_init(&l, 24ull * 3600 * PW_NS_PER_S);
+	start(&l, "a");
+	assert_int_equal(life_read(&l, "a", "/data/one"), 0);
+	assert_int_equal(life_read(&l, "a", "/data/two"), 0);
+	life_pass(&l, 24 * LIFE_HOUR);
+	out.dimension = PODWARD__V1__DIMENSION__DIMENSION_FILE_READ;
+	out.actor = kit_bytes("/usr/bin/app");
+	out.object = kit_bytes("/data/two");
+	s = wish(&l);
+	s->removed = &outs;
+	s->n_removed = 1;
+	s->frozen = true;
+	assert_int_equal(life_read(&l, "a", "/data/two"), 1);
+	assert_non_null(strstr(l.last_reason, "taken out of the baseline by a user"));
+	assert_string_equal(life_phase(&l), "Frozen");
+	s = wish(&l);
+	s->frozen = false;
+	s->relearn_wall_ns = l.clock.wall_ns;
+	assert_int_equal(life_read(&l, "a", "/data/three"), 0);
+	assert_string_equal(life_phase(&l), "Relearning");
+	/* Relearning lets new things in, not what was taken out. */
+	assert_int_equal(life_read(&l, "a", "/data/two"), 0);
+	life_pass(&l, 2 * LIFE_HOUR);
+	assert_int_equal(life_read(&l, "a", "/data/three"), 0);
+	assert_string_equal(life_phase(&l), "Protected");
+	assert_int_equal(life_read(&l, "a", "/data/two"), 1);
+	s = wish(&l);
+	s->epoch = 1;
+	assert_int_equal(life_read(&l, "a", "/data/one"), 0);
+	assert_string_equal(life_phase(&l), "Collecting");
+	assert_int_equal(baseline_count(life_group(&l)->baseline), 2);
+	/* The store holds what was before; it does not come back. */
+	(void)life_flush(&l);
+	life_move(&l);
+	assert_string_equal(life_phase(&l), "Collecting");
+	assert_int_equal(life_group(&l)->learning.epoch, 1);
+	life_done(&l);
+}
+
 static void losses_make_it_partial_and_alerts_say_so(void **state)
 {
 	struct life l;
@@ -341,6 +398,7 @@ int main(void)
 		cmocka_unit_test(an_attack_while_learning_is_not_learned),
 		cmocka_unit_test(probes_are_told_from_intruders_by_their_number),
 		cmocka_unit_test(late_batches_are_learned_and_generalised),
+		cmocka_unit_test(users_freeze_remove_relearn_and_start_over),
 		cmocka_unit_test(losses_make_it_partial_and_alerts_say_so),
 		cmocka_unit_test(what_was_lost_and_told_again_gives_the_same_baseline),
 	};
