@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What a policy wants of a baseline that is there already: frozen, let in new behaviours for a time,
- * start over, leave something out for good. Doing it twice changes nothing.
- * Thread: the shard that owns the group.
+ * What a policy wants of a baseline that is there already: frozen, let in new behaviours for a
+ * time, start over, leave something out for good. Doing it twice changes nothing. Thread: the shard
+ * that owns the group.
  */
 #include "analyzer/group.h"
 

@@ -18,10 +18,9 @@ static const struct crd_text_rule mitre_rule = {16, crd_check_mitre, false};
 /* 0 and a failure at the reader when it is none. */
 static Podward__V1__Dimension read_dimension(const struct pw_json_reader *r)
 {
-	static const char *const names[] = {
-		"exec", "file.read", "file.write", "file.create", "net.egress", "file.delete",
-		"file.rename", "file.link", "file.mode", "net.listen", "dns", "syscall",
-		"capability", "privilege", "exec.args", NULL};
+	static const char *const names[] = {"exec", "file.read", "file.write", "file.create",
+		"net.egress", "file.delete", "file.rename", "file.link", "file.mode", "net.listen",
+		"dns", "syscall", "capability", "privilege", "exec.args", NULL};
 	size_t n = 0;
 
 	while (names[n] && !pw_slice_eq_str(pw_json_text(r->node), names[n]))
@@ -96,9 +95,8 @@ static void read_wishes(
 static Podward__V1__ProfileSettings *read_profile(
 	struct pw_arena *a, const struct pw_json_reader *spec)
 {
-	static const char *const known[] = {
-		"enabled", "learningDuration", "dimensions", "severity", "frozen", "relearnFrom",
-		"relearnDuration", "epoch", "removed", NULL};
+	static const char *const known[] = {"enabled", "learningDuration", "dimensions", "severity",
+		"frozen", "relearnFrom", "relearnDuration", "epoch", "removed", NULL};
 	struct pw_json_reader r = pw_reader_field(spec, "profile");
 	Podward__V1__ProfileSettings *p;
 
