@@ -7,6 +7,7 @@
 #include "collector/probe.h"
 #include "collector/record.h"
 #include "collector/replay.h"
+#include "collector/selftest.h"
 #include "collector/survey.h"
 #include "collector/work.h"
 #include "common/base/log.h"
@@ -259,6 +260,9 @@ static int build(struct state *st, struct pw_err *err)
 	int r = settings_check(s, err);
 
 	if (r == 0)
+		r = print_filter_init(&st->print_filter, s->print_containers, s->print_kinds,
+			s->print_processes, err);
+	if (r == 0)
 		r = find_names(st, err);
 	if (r == 0)
 		r = pw_loop_new(&st->loop, err);
@@ -344,10 +348,12 @@ static int run(struct state *st, struct pw_err *err)
 	return r;
 }
 
-static int probe_only(const struct state *st, struct pw_err *err)
+static int look_only(const struct state *st, struct pw_err *err)
 {
 	int r = privileges_drop(true, err);
 
+	if (r == 0 && st->settings.self_test)
+		return selftest_run(err);
 	return r < 0 ? r : survey_run((enum print_form)st->settings.probe, err);
 }
 
@@ -362,7 +368,8 @@ int collector_main(int argc, char **argv)
 	if (r == PW_CONFIG_RUN) {
 		pw_log_setup((enum pw_log_level)st->settings.log_level,
 			(enum pw_log_format)st->settings.log_format, settings_spec.program);
-		r = st->settings.probe ? probe_only(st, &err) : run(st, &err);
+		r = st->settings.probe || st->settings.self_test ? look_only(st, &err)
+								 : run(st, &err);
 	} else if (r == PW_CONFIG_EXIT) {
 		r = 0;
 	}

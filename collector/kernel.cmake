@@ -24,8 +24,10 @@ foreach(test IN ITEMS path process socket)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)
 endforeach()
 
-pw_test(test_kernel_probe LABEL kernel SOURCES tests/test_kernel_probe.c LINK collector_core)
+pw_test(test_kernel_probe LABEL kernel SOURCES tests/test_kernel_probe.c tests/program.c
+	LINK collector_core)
 pw_test(test_kernel_privileges LABEL kernel
 	SOURCES tests/test_kernel_privileges.c tests/program.c LINK collector_core)
+add_dependencies(test_kernel_probe podward-collector)
 add_dependencies(test_kernel_privileges podward-collector)
 set_tests_properties(test_kernel_probe test_kernel_privileges PROPERTIES RESOURCE_LOCK bpf)

@@ -24,6 +24,13 @@ static const struct pw_setting table[] = {
 		"are sent, else none"},
 	{"print", PW_SETTING_CHOICE, S(print), "off", 0, 0, "off|compact|json", "compact",
 		"Shows events on standard output; needs no server"},
+	{"print-containers", PW_SETTING_TEXT, S(print_containers), NULL, 0, 0, NULL, "LIST",
+		"With --print: only these containers; beginnings of ids, globs over names and pod "
+		"groups, or host"},
+	{"print-kinds", PW_SETTING_TEXT, S(print_kinds), NULL, 0, 0, NULL, "LIST",
+		"With --print: only these kinds of events, such as exec,connect"},
+	{"print-processes", PW_SETTING_TEXT, S(print_processes), NULL, 0, 0, NULL, "LIST",
+		"With --print: only these processes; pids, or globs over executable and name"},
 	{"all", PW_SETTING_BOOL, S(all), "false", 0, 0, NULL, NULL,
 		"With --print: also processes outside of containers"},
 	{"record", PW_SETTING_TEXT, S(record), NULL, 0, 0, NULL, "FILE",
@@ -35,6 +42,8 @@ static const struct pw_setting table[] = {
 	{"probe", PW_SETTING_CHOICE, S(probe), "off", 0, 0, "off|compact|json", "compact",
 		"Tells which kernel programs work on this machine, and why others do not, and "
 		"ends"},
+	{"self-test", PW_SETTING_BOOL, S(self_test), "false", 0, 0, NULL, NULL,
+		"Makes one harmless event of each kind, tells whether it came, and ends"},
 	{"cgroup-root", PW_SETTING_TEXT, S(cgroup_root), NULL, 0, 0, NULL, "PATH",
 		"Mount point of the cgroup v2 hierarchy; default: found in /proc/self/mountinfo"},
 	{"redact-rules", PW_SETTING_TEXT, S(redact_rules), NULL, 0, 0, NULL, "FILE",
@@ -92,6 +101,8 @@ int settings_check(const struct settings *s, struct pw_err *err)
 			"show them or --record to keep them");
 	if (s->all && !s->print)
 		return pw_err_set(err, -EINVAL, "--all: only together with --print");
+	if ((s->print_containers || s->print_kinds || s->print_processes) && !s->print)
+		return pw_err_set(err, -EINVAL, "--print-…: only together with --print");
 	if (s->record && s->replay)
 		return pw_err_set(err, -EINVAL, "--record: not together with --replay");
 	if (s->node && (s->node[0] == '\0' || strlen(s->node) > 253))

@@ -29,6 +29,10 @@ struct settings {
 	uint64_t processes;
 	uint64_t behaviours;
 	uint64_t stop_grace_ns;
+	const char *print_containers;
+	const char *print_kinds;
+	const char *print_processes;
+	bool self_test;
 	uint64_t probe;   /* enum print_form */
 	uint64_t sandbox; /* enum privileges_sandbox */
 	uint64_t log_level;

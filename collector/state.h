@@ -8,6 +8,7 @@
 #include "collector/node_watch.h"
 #include "collector/pipeline.h"
 #include "collector/print.h"
+#include "collector/print_filter.h"
 #include "collector/route.h"
 #include "collector/settings.h"
 #include "collector/source.h"
@@ -47,6 +48,7 @@ struct state {
 	struct pw_metrics *metrics;
 	struct pw_httpd *httpd;
 	struct print_settings print;
+	struct print_filter print_filter;
 	struct pw_buf out; /* lines that were not written yet */
 
 	/* work.c */

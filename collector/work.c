@@ -59,6 +59,8 @@ void work_on_view(void *ctx, const struct pipeline_view *v)
 
 	if (st->stopping && st->out.len == 0 && st->result < 0)
 		return;
+	if (!print_filter_passes(&st->print_filter, v))
+		return;
 	if (print_event(&st->print, v, &st->out) < 0)
 		pw_log_limited(PW_LOG_WARN, 2, MODULE, "a line was too long to be shown");
 	if (st->out.len >= OUT_FLUSH_BYTES || pw_buf_error(&st->out))

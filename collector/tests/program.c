@@ -26,7 +26,7 @@ const char *program_path(void)
 }
 
 void program_start(
-	struct program *p, const char *const arguments[], int (*before)(void *ctx), void *ctx)
+	struct running *p, const char *const arguments[], int (*before)(void *ctx), void *ctx)
 {
 	const char *argv[32] = {program_path()};
 	int pair[2];
@@ -63,7 +63,7 @@ static int64_t now_ms(void)
 }
 
 /* False at the end of the output or of the patience. A full buffer keeps its newest half. */
-static bool read_more(struct program *p, int64_t deadline_ms)
+static bool read_more(struct running *p, int64_t deadline_ms)
 {
 	struct pollfd wait = {.fd = p->out, .events = POLLIN};
 	int64_t left = deadline_ms - now_ms();
@@ -83,7 +83,7 @@ static bool read_more(struct program *p, int64_t deadline_ms)
 	return true;
 }
 
-bool program_wait_for(struct program *p, const char *words)
+bool program_wait_for(struct running *p, const char *words)
 {
 	int64_t deadline = now_ms() + WAIT_MS;
 
@@ -93,12 +93,17 @@ bool program_wait_for(struct program *p, const char *words)
 	return true;
 }
 
-int program_end(struct program *p)
+int program_end(struct running *p)
+{
+	(void)kill(p->pid, SIGTERM);
+	return program_wait(p);
+}
+
+int program_wait(struct running *p)
 {
 	int64_t deadline = now_ms() + WAIT_MS;
 	int status = 0;
 
-	(void)kill(p->pid, SIGTERM);
 	while (read_more(p, deadline))
 		;
 	if (now_ms() >= deadline)

@@ -9,7 +9,7 @@
 
 #define PROGRAM_TEXT (1u << 20)
 
-struct program {
+struct running {
 	pid_t pid;
 	int out; /* what it prints */
 	char text[PROGRAM_TEXT];
@@ -23,8 +23,10 @@ const char *program_path(void);
  * error is the test's.
  */
 void program_start(
-	struct program *p, const char *const arguments[], int (*before)(void *ctx), void *ctx);
+	struct running *p, const char *const arguments[], int (*before)(void *ctx), void *ctx);
 /* Reads until the output holds the words; at most 60 s, for loading takes seconds when emulated. */
-bool program_wait_for(struct program *p, const char *words);
+bool program_wait_for(struct running *p, const char *words);
+/* Reads until it ends by itself. Returns the wait status. */
+int program_wait(struct running *p);
 /* Asks it to end (SIGTERM), reads what is left. Returns the wait status. */
-int program_end(struct program *p);
+int program_end(struct running *p);

@@ -24,7 +24,7 @@
 #define CAP(name) (1ull << CAP_##name)
 #define NOBODY    65534
 
-static struct program program;
+static struct running program;
 static uint64_t needed = CAP(BPF) | CAP(PERFMON) | CAP(SYS_PTRACE);
 
 static uint64_t field(const char *path, const char *name)

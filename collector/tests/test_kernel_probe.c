@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What --probe says on this kernel: the programs that the collector cannot do without all work. */
 #include "collector/probe.h"
+#include "collector/selftest.h"
 #include "collector/survey.h"
+#include "collector/tests/program.h"
+#include "common/wire/batch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,12 +76,33 @@ static void callback_can_stop(void **state)
 	assert_int_equal(count, 1);
 }
 
+/* The table of actions says what is tried; each kind that is must come. */
+static void self_test_sees_every_kind_that_it_tries(void **state)
+{
+	static const char *const arguments[] = {"--self-test", NULL};
+	static const char *const lines[] = {
+		"exec             came\n", "open             came\n", "hostname         came\n"};
+	static struct running program;
+	int status;
+
+	(void)state;
+	program_start(&program, arguments, NULL, NULL);
+	status = program_wait(&program);
+	if (status != 0)
+		fail_msg("wait status %#x: %s", (unsigned)status, program.text);
+	for (size_t i = 0; i < PW_COUNT(lines); i++)
+		assert_non_null(strstr(program.text, lines[i]));
+	for (const struct selftest_action *a = selftest_actions; a->kind; a++)
+		assert_non_null(strstr(program.text, pw_event_kind_name(a->kind)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tracepoint_programs_all_work),
 		cmocka_unit_test(report_is_the_same_for_people_and_programs),
 		cmocka_unit_test(callback_can_stop),
+		cmocka_unit_test(self_test_sees_every_kind_that_it_tries),
 	};
 	struct probe_facts facts;
 	struct pw_err err = PW_ERR_INIT;

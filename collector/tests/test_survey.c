@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which programs count as working, to which level they belong, and what is said of the others. */
+#include "collector/event.h"
+#include "collector/selftest.h"
 #include "collector/survey.h"
 
 #include <errno.h>
@@ -66,12 +68,31 @@ static void long_reasons_are_cut(void **state)
 	assert_int_equal(strlen(why), sizeof(why) - 1);
 }
 
+static void self_test_has_a_row_for_each_kind_on_the_wire(void **state)
+{
+	uint64_t kinds = 0;
+
+	(void)state;
+	for (const struct selftest_action *a = selftest_actions; a->kind; a++) {
+		assert_true((a->act == NULL) == (a->why_not != NULL));
+		assert_false(kinds & 1ull << a->kind);
+		kinds |= 1ull << a->kind;
+	}
+	for (unsigned type = 1; type < EVENT_TYPES; type++) {
+		enum pw_event_kind kind = event_wire_kind((enum event_type)type);
+
+		if (kind != PW_EVENT_NONE && !(kinds & 1ull << kind))
+			fail_msg("no action for %s", pw_event_kind_name(kind));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hooks_belong_to_their_level),
 		cmocka_unit_test(what_does_not_work_says_why),
 		cmocka_unit_test(long_reasons_are_cut),
+		cmocka_unit_test(self_test_has_a_row_for_each_kind_on_the_wire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
