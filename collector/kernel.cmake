@@ -28,6 +28,9 @@ pw_test(test_kernel_probe LABEL kernel SOURCES tests/test_kernel_probe.c tests/p
 	LINK collector_core)
 pw_test(test_kernel_privileges LABEL kernel
 	SOURCES tests/test_kernel_privileges.c tests/program.c LINK collector_core)
+pw_test(test_kernel_churn LABEL kernel TIMEOUT 300
+	SOURCES tests/test_kernel_churn.c tests/program.c bench/watcher.c LINK collector_core)
+add_dependencies(test_kernel_churn podward-collector)
 add_dependencies(test_kernel_probe podward-collector)
 add_dependencies(test_kernel_privileges podward-collector)
-set_tests_properties(test_kernel_probe test_kernel_privileges PROPERTIES RESOURCE_LOCK bpf)
+set_tests_properties(test_kernel_probe test_kernel_churn test_kernel_privileges PROPERTIES RESOURCE_LOCK bpf)

@@ -106,7 +106,7 @@ static void bad_filters_are_named(void **state)
 		const char *containers, *kinds, *processes, *words;
 	} rows[] = {
 		{"a,,b", NULL, NULL, "--print-containers: an empty word"},
-		{NULL, "exec,opne", NULL, "--print-kinds: unknown kind \"opne\""},
+		{NULL, "exec,nothing", NULL, "--print-kinds: unknown kind \"nothing\""},
 		{NULL, NULL, "", "--print-processes: an empty word"},
 		{NULL, NULL, " ", "--print-processes: an empty word"},
 	};
