@@ -4,12 +4,12 @@
 #include "common/web/gzip.h"
 #include "common/web/http.h"
 #include "policysync/crypto.h"
+#include "policysync/header_file.h"
 #include <errno.h>
 #include <stdio.h>
 
-#define HEADERS_MAX       16
-#define HEADERS_OWN       5
-#define HEADER_BYTES      ((size_t)16 << 10)
+#define HEADERS_OWN       6
+#define KEY_FILE_BYTES    ((size_t)16 << 10)
 #define TIMEOUT_MS        30000
 #define ANSWER_BYTES      ((size_t)64 << 10)
 #define ANSWER_READ_BYTES ((size_t)256 << 10)
@@ -20,14 +20,16 @@ struct output_http {
 	struct pw_http *http;
 	char *url, *files[FILES];
 	bool gzip;
+	uint32_t timeout_ms;
 	char spool_id[33];
+	char cluster[160]; /* the whole header; "" = none */
 };
 
 /* Header lines of one request; pointers into the buffers. */
 struct headers {
-	struct pw_buf file;
+	struct header_file file;
 	char key[96], type[96], signature[128];
-	const char *lines[HEADERS_MAX + HEADERS_OWN + 1];
+	const char *lines[HEADER_FILE_LINES + HEADERS_OWN + 1];
 	size_t count;
 };
 
@@ -47,50 +49,6 @@ void output_http_cancel(struct output_http *h)
 	pw_http_cancel(h->http);
 }
 
-/* The text is not shown: it holds secrets. */
-static int check_header(struct pw_slice line, const char *path, size_t number, struct pw_err *err)
-{
-	ptrdiff_t colon = pw_slice_find_byte(line, ':');
-
-	for (size_t i = 0; i < line.len; i++) {
-		bool in_name = colon < 0 || (ptrdiff_t)i < colon;
-
-		if (colon <= 0 || line.ptr[i] < (in_name ? 0x21 : 0x20) || line.ptr[i] == 0x7f)
-			return pw_err_set(err, -EINVAL,
-				"header file %s: line %zu: expected \"Name: value\"", path, number);
-	}
-	return 0;
-}
-
-static int split_headers(struct headers *h, const char *path, struct pw_err *err)
-{
-	char *at = (char *)h->file.data, *end = at + h->file.len;
-	size_t number = 0;
-	int r;
-
-	while (at < end) {
-		char *line_end = memchr(at, '\n', (size_t)(end - at));
-		char *next = line_end ? line_end + 1 : end;
-		size_t len = (size_t)((line_end ? line_end : end) - at);
-
-		number++;
-		if (len > 0 && at[len - 1] == '\r')
-			len--;
-		at[len] = '\0'; /* a pw_buf has a NUL behind its last byte */
-		if (len > 0 && at[0] != '#') {
-			if (h->count == HEADERS_MAX)
-				return pw_err_set(err, -E2BIG,
-					"header file %s: more than %d headers", path, HEADERS_MAX);
-			r = check_header(pw_slice_of(at, len), path, number, err);
-			if (r < 0)
-				return r;
-			h->lines[h->count++] = at;
-		}
-		at = next;
-	}
-	return 0;
-}
-
 /* The key is the file's first line. */
 static int sign(const struct output_http *h, struct headers *headers, struct pw_slice body,
 	struct pw_err *err)
@@ -100,7 +58,7 @@ static int sign(const struct output_http *h, struct headers *headers, struct pw_
 	pw_auto_buf file;
 	int r;
 
-	pw_buf_init(&file, HEADER_BYTES);
+	pw_buf_init(&file, KEY_FILE_BYTES);
 	r = pw_file_read("HMAC key file", h->files[FILE_HMAC], &file, err);
 	if (r < 0)
 		return r;
@@ -127,18 +85,18 @@ static int sign(const struct output_http *h, struct headers *headers, struct pw_
 static int make_headers(const struct output_http *h, const struct output_http_post *p,
 	struct pw_slice body, struct headers *ret, struct pw_err *err)
 {
-	int r = 0;
+	int r = header_file_read(h->files[FILE_HEADERS], &ret->file, err);
 
-	if (h->files[FILE_HEADERS])
-		r = pw_file_read("header file", h->files[FILE_HEADERS], &ret->file, err);
-	if (r == 0)
-		r = split_headers(ret, h->files[FILE_HEADERS], err);
 	if (r < 0)
 		return r;
+	for (; ret->count < ret->file.count; ret->count++)
+		ret->lines[ret->count] = ret->file.lines[ret->count];
 	(void)snprintf(ret->type, sizeof(ret->type), "Content-Type: %s", p->content_type);
 	ret->lines[ret->count++] = ret->type;
 	if (h->gzip)
 		ret->lines[ret->count++] = "Content-Encoding: gzip";
+	if (h->cluster[0])
+		ret->lines[ret->count++] = h->cluster;
 	if (p->first > 0) {
 		(void)snprintf(ret->key, sizeof(ret->key), "Idempotency-Key: %s-%lld-%lld",
 			h->spool_id, (long long)p->first, (long long)p->last);
@@ -186,7 +144,7 @@ static enum output_result post_body(struct output_http *h, const struct output_h
 		.url = h->url,
 		.headers = headers.lines,
 		.body = body,
-		.timeout_ms = TIMEOUT_MS,
+		.timeout_ms = h->timeout_ms,
 		.response_limit = p->read ? ANSWER_READ_BYTES : ANSWER_BYTES,
 		.ca_file = h->files[FILE_CA],
 		.cert_file = h->files[FILE_CERT],
@@ -194,10 +152,9 @@ static enum output_result post_body(struct output_http *h, const struct output_h
 	};
 	enum output_result result = OUTPUT_RETRY;
 
-	pw_buf_init(&headers.file, HEADER_BYTES);
 	if (make_headers(h, p, body, &headers, err) == 0)
 		result = send_request(h, p, &request, ret_wait_ms, err);
-	pw_buf_done(&headers.file);
+	header_file_done(&headers.file);
 	return result;
 }
 
@@ -236,6 +193,9 @@ static int copy_settings(struct output_http *h, const struct output_http_setting
 	for (size_t i = 0; r == 0 && i < FILES; i++)
 		r = copy_text(files[i], &h->files[i]);
 	h->gzip = s->gzip;
+	if (s->cluster)
+		(void)snprintf(h->cluster, sizeof(h->cluster), "X-Cluster-Id: %s", s->cluster);
+	h->timeout_ms = s->timeout_ms > 0 ? s->timeout_ms : TIMEOUT_MS;
 	memcpy(h->spool_id, s->spool_id, sizeof(h->spool_id));
 	return r;
 }
@@ -254,9 +214,8 @@ static int check_settings(const struct output_http *h, struct pw_err *err)
 		return pw_err_set(err, -EINVAL, "url: expected http://… or https://…");
 	if (!h->files[FILE_CERT] != !h->files[FILE_KEY])
 		return pw_err_set(err, -EINVAL, "certFile and keyFile: both or none");
-	pw_buf_init(&headers.file, HEADER_BYTES);
 	r = make_headers(h, &nothing, PW_SLICE_LIT(""), &headers, err);
-	pw_buf_done(&headers.file);
+	header_file_done(&headers.file);
 	return r;
 }
 

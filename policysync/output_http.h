@@ -11,7 +11,7 @@
  *   405, 407 and 3xx speak of the endpoint and not of the alert: again later, nothing is given up.
  * Files are read again for each request, so rotated secrets count at once. Thread: the output's.
  * Ceilings: body 4 MiB, answer 64 KiB (256 KiB for what reads it), 16 headers, header file 16 KiB,
- * 30 s a request.
+ * 30 s a request unless set otherwise.
  */
 #include "common/base/buf.h"
 #include "policysync/output.h"
@@ -22,7 +22,9 @@ struct output_http_settings {
 	const char *url;
 	/* NULL = none, or the system's; hmac_file's first line is the key */
 	const char *header_file, *hmac_file, *ca_file, *cert_file, *key_file;
+	const char *cluster; /* sent as X-Cluster-Id; NULL = without */
 	bool gzip;
+	uint32_t timeout_ms; /* whole request; 0 = 30 s */
 	char spool_id[33];
 };
 

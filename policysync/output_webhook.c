@@ -126,6 +126,7 @@ static void destroy(void *ctx)
 int output_webhook_new(const struct webhook_settings *s, struct output *ret, struct pw_err *err)
 {
 	struct output_webhook *w = pw_alloc0(1, sizeof(*w));
+	struct output_http_settings http = s->http;
 	size_t batch = s->batch > 0 ? s->batch : BATCH;
 	int r;
 
@@ -135,10 +136,11 @@ int output_webhook_new(const struct webhook_settings *s, struct output *ret, str
 	w->is_backend = s->is_backend;
 	(void)snprintf(w->cluster, sizeof(w->cluster), "%s", s->form.cluster);
 	w->form.cluster = w->cluster;
+	http.cluster = s->is_backend ? w->cluster : NULL;
 	r = alert_form_check(&w->form, err);
 	if (r == 0)
-		r = s->is_backend ? output_http_new_at(&s->http, "/v1/alerts", &w->http, err)
-				  : output_http_new(&s->http, &w->http, err);
+		r = s->is_backend ? output_http_new_at(&http, "/v1/alerts", &w->http, err)
+				  : output_http_new(&http, &w->http, err);
 	if (r < 0) {
 		destroy(w);
 		return r;

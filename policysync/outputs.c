@@ -20,7 +20,7 @@ static const char *const severity_names[] = {
 	"Unspecified", "Info", "Low", "Medium", "High", "Critical", NULL};
 static const char *const known[] = {"name", "type", "url", "headerFile", "hmacKeyFile", "caFile",
 	"certFile", "keyFile", "format", "framing", "gzip", "batch", "ratePerMinute", "facility",
-	"activeFor", "resendEvery", "minSeverity", "namespaces", NULL};
+	"activeFor", "resendEvery", "timeout", "minSeverity", "namespaces", NULL};
 
 /* Fields that only some types have: bits of output_type. */
 static const struct {
@@ -30,6 +30,7 @@ static const struct {
 	{"headerFile", ~(1u << OUTPUT_SYSLOG)},
 	{"hmacKeyFile", ~(1u << OUTPUT_SYSLOG)},
 	{"gzip", ~(1u << OUTPUT_SYSLOG)},
+	{"timeout", ~(1u << OUTPUT_SYSLOG)},
 	{"format", 1u << OUTPUT_WEBHOOK | 1u << OUTPUT_SYSLOG},
 	{"framing", 1u << OUTPUT_WEBHOOK},
 	{"batch", 1u << OUTPUT_WEBHOOK | 1u << OUTPUT_BACKEND},
@@ -132,6 +133,7 @@ static void read_spec(const struct pw_json_reader *r, struct output_spec *s)
 	s->facility = (unsigned)pw_read_int(r, "facility", 0, 23, FACILITY);
 	s->active_ns = read_duration(r, "activeFor");
 	s->refresh_ns = read_duration(r, "resendEvery");
+	s->timeout_ns = read_duration(r, "timeout");
 	read_filter(r, &s->filter);
 }
 
@@ -234,7 +236,8 @@ int outputs_make(const struct output_spec *s, const char *cluster, const char sp
 		.ca_file = s->ca_file,
 		.cert_file = s->cert_file,
 		.key_file = s->key_file,
-		.gzip = s->gzip};
+		.gzip = s->gzip,
+		.timeout_ms = (uint32_t)(s->timeout_ns / PW_NS_PER_MS)};
 	struct output out = {.filter = s->filter, .per_minute = s->per_minute};
 	int r;
 

@@ -30,7 +30,7 @@ struct output_spec {
 	bool gzip;
 	uint32_t batch, per_minute;
 	unsigned facility;
-	uint64_t active_ns, refresh_ns; /* 0 = the output's own */
+	uint64_t active_ns, refresh_ns, timeout_ns; /* 0 = the output's own */
 	struct output_filter filter;
 };
 

@@ -28,6 +28,7 @@ struct state {
 struct policy_dir {
 	char *path;
 	struct state defaults;
+	struct state base;    /* of a bundle */
 	struct state current; /* from the folder only */
 };
 
@@ -292,13 +293,13 @@ static int list_names(DIR *dir, struct names *ret, struct pw_err *err)
 	return 0;
 }
 
-static int load_folder(struct policy_dir *d, DIR *dir, struct state *new, struct pw_err *err)
+static int load_folder(const struct state *old, DIR *dir, struct state *new, struct pw_err *err)
 {
 	pw_cleanup(names_done) struct names names = {NULL, 0};
 	int r = list_names(dir, &names, err);
 
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		struct load l = {&d->current, new, names.items[i], false};
+		struct load l = {old, new, names.items[i], false};
 
 		r = load_file(&l, dirfd(dir));
 		if (r < 0)
@@ -318,7 +319,7 @@ int policy_dir_load(struct policy_dir *d, struct pw_err *err)
 	dir = opendir(d->path);
 	if (!dir)
 		return pw_err_set(err, -errno, "policy folder %s: %s", d->path, pw_err_text(errno));
-	r = load_folder(d, dir, &new, err);
+	r = load_folder(&d->current, dir, &new, err);
 	(void)closedir(dir);
 	if (r < 0) {
 		state_done(&new);
@@ -326,6 +327,31 @@ int policy_dir_load(struct policy_dir *d, struct pw_err *err)
 	}
 	state_done(&d->current);
 	d->current = new;
+	return 0;
+}
+
+int policy_dir_load_base(struct policy_dir *d, const char *path, struct pw_err *err)
+{
+	static const struct state nothing = {0};
+	struct state new = {0};
+	DIR *dir = opendir(path);
+	int r = 0;
+
+	if (!dir && errno != ENOENT)
+		return pw_err_set(err, -errno, "bundle %s: %s", path, pw_err_text(errno));
+	if (dir) {
+		r = load_folder(&nothing, dir, &new, err);
+		(void)closedir(dir);
+	}
+	if (r == 0 && new.problem_count > 0)
+		r = pw_err_set(err, -EINVAL, "%s: %s: %s", new.problems[0].file,
+			new.problems[0].field, new.problems[0].message);
+	if (r < 0) {
+		state_done(&new);
+		return pw_err_wrap(err, r, "bundle %s", path);
+	}
+	state_done(&d->base);
+	d->base = new;
 	return 0;
 }
 
@@ -368,6 +394,7 @@ void policy_dir_free(struct policy_dir *d)
 	if (!d)
 		return;
 	state_done(&d->defaults);
+	state_done(&d->base);
 	state_done(&d->current);
 	free(d->path);
 	free(d);
@@ -381,13 +408,17 @@ int policy_dir_make_set(
 	struct policy_set *set = NULL;
 	int r;
 
-	all = pw_alloc0(d->current.count + d->defaults.count + 1, sizeof(*all));
+	all = pw_alloc0(d->current.count + d->base.count + d->defaults.count + 1, sizeof(*all));
 	if (!all)
 		return pw_err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < d->current.count; i++)
 		all[count++] = d->current.entries[i].object;
+	for (size_t i = 0; i < d->base.count; i++)
+		if (!state_find(&d->current, d->base.entries[i].object->key))
+			all[count++] = d->base.entries[i].object;
 	for (size_t i = 0; i < d->defaults.count; i++)
-		if (!state_find(&d->current, d->defaults.entries[i].object->key))
+		if (!state_find(&d->current, d->defaults.entries[i].object->key) &&
+			!state_find(&d->base, d->defaults.entries[i].object->key))
 			all[count++] = d->defaults.entries[i].object;
 	r = policy_set_new(all, count, serial, &set, err);
 	free((void *)all);

@@ -80,13 +80,29 @@ static int publish(struct policy_source *s, struct policy_set *set)
 	return 0;
 }
 
+/* A bundle was checked before it got there: what is wrong now is told, and the old one stays. */
+static int load_base(struct policy_source *s)
+{
+	struct pw_err err = PW_ERR_INIT;
+	int r = 0;
+
+	if (s->settings.base)
+		r = policy_dir_load_base(s->dir, s->settings.base, &err);
+	if (r < 0 && r != -ENOMEM)
+		pw_log_limited(PW_LOG_ERROR, 6, "policies",
+			"%s; the bundle that was in force before stays", err.msg);
+	return r == -ENOMEM ? r : 0;
+}
+
 /* 1 = a new set was published, 0 = nothing changed. */
 static int load(struct policy_source *s, struct pw_err *err)
 {
 	pw_cleanup(policy_set_freep) struct policy_set *set = NULL;
 	bool problems_changed;
-	int r = policy_dir_load(s->dir, err);
+	int r = load_base(s);
 
+	if (r == 0)
+		r = policy_dir_load(s->dir, err);
 	if (r == 0)
 		r = policy_dir_make_set(s->dir, s->serial + 1, &set, err);
 	if (r < 0)

@@ -18,6 +18,7 @@ struct policy_source_settings {
 	void (*on_change)(void *ctx); /* after each new set but the first */
 	void *ctx;
 	struct pw_metrics *metrics; /* NULL = none */
+	const char *base;           /* folder with the objects of a bundle; NULL = none */
 };
 
 int policy_source_start(struct pw_loop *loop, const struct policy_source_settings *settings,

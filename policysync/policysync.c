@@ -39,6 +39,8 @@ struct policysync {
 	struct report *report;
 	struct runtime_api *runtime;
 	struct pages *pages;
+	struct bundle_part *bundle;
+	char bundle_objects[4096];
 };
 
 static void on_signal(int number, void *ctx)
@@ -113,6 +115,33 @@ static void collect_tls(struct policysync *p)
 	pw_metric_set(metric(p->metrics, METRIC_TLS_EXPIRES, NULL, NULL), (double)s.expires_s);
 }
 
+static void reload_policies(void *ctx)
+{
+	struct policysync *p = ctx;
+
+	policy_source_reload(p->source);
+}
+
+/* The bundle's thread: its objects are on disk. */
+static void on_bundle(void *ctx)
+{
+	struct policysync *p = ctx;
+
+	if (pw_loop_post(p->loop, reload_policies, p) < 0)
+		pw_log_warn("policysync", "too busy to read the new bundle now, it waits");
+}
+
+static int start_bundle(struct policysync *p, struct pw_err *err)
+{
+	return bundle_start(&(struct bundle_config){.settings = &p->settings->bundle,
+				    .state_dir = p->settings->state_dir,
+				    .cluster = p->settings->cluster,
+				    .metrics = p->metrics,
+				    .changed = on_bundle,
+				    .ctx = p},
+		&p->bundle, err);
+}
+
 /* HTTP thread. */
 static void on_collect(void *ctx)
 {
@@ -170,9 +199,17 @@ static int check_settings(struct policysync *p, struct pw_err *err)
 
 static int start_source(struct policysync *p, struct pw_err *err)
 {
-	const struct policy_source_settings s = {p->settings->policies, on_policies, p, p->metrics};
+	const struct policy_source_settings s = {
+		.dir = p->settings->policies,
+		.base = p->bundle_objects,
+		.on_change = on_policies,
+		.ctx = p,
+		.metrics = p->metrics,
+	};
+	int r = bundle_objects_path(
+		p->settings->state_dir, p->bundle_objects, sizeof(p->bundle_objects), err);
 
-	return policy_source_start(p->loop, &s, &p->source, err);
+	return r < 0 ? r : policy_source_start(p->loop, &s, &p->source, err);
 }
 
 static int make_state_dir(const char *dir, struct pw_err *err)
@@ -312,7 +349,7 @@ static int start(struct policysync *p, struct pw_err *err)
 {
 	static int (*const steps[])(struct policysync * p, struct pw_err * err) = {check_settings,
 		start_main_loop, start_source, open_keeper, open_outputs, open_services,
-		start_server, start_pages, start_threads};
+		start_server, start_pages, start_threads, start_bundle};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < PW_COUNT(steps); i++)
@@ -323,6 +360,7 @@ static int start(struct policysync *p, struct pw_err *err)
 /* Reverse order; the rpc loop outlives the keeper, whose jobs post to it. */
 static void stop(struct policysync *p)
 {
+	bundle_stop(p->bundle);
 	runtime_api_stop(p->runtime);
 	if (p->httpd)
 		pw_httpd_stop(p->httpd);

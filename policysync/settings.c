@@ -43,6 +43,7 @@ static const struct pw_setting table[] = {
 		"YAML file with further outputs: webhook, backend, alertmanager, otlp, syslog"},
 	{"cluster", PW_SETTING_TEXT, FIELD(cluster), "default", 0, 0, NULL, "NAME",
 		"Name of this cluster in what is delivered"},
+	BUNDLE_SETTINGS(FIELD(bundle)),
 	{"spool-size", PW_SETTING_SIZE, FIELD(spool_size), "256M", MIB, 1024 * 1024 * MIB, NULL,
 		"SIZE",
 		"Bytes of alerts kept; past it delivered ones go first, then the lowest severity"},
@@ -113,14 +114,24 @@ static int add_webhook(const struct settings *s, struct output_list *ret, struct
 	return 0;
 }
 
+/* It becomes a header of requests. */
+static bool is_printable(struct pw_slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+			return false;
+	return pw_utf8_valid(text);
+}
+
 int settings_outputs(const struct settings *s, struct output_list *ret, struct pw_err *err)
 {
 	struct pw_slice cluster = pw_slice_str(s->cluster);
 	int r = 0;
 
 	ret->count = 0;
-	if (cluster.len == 0 || cluster.len > 100 || !pw_utf8_valid(cluster))
-		return pw_err_set(err, -EINVAL, "--cluster: expected 1 to 100 bytes of UTF-8");
+	if (cluster.len == 0 || cluster.len > 100 || !is_printable(cluster))
+		return pw_err_set(
+			err, -EINVAL, "--cluster: expected 1 to 100 bytes of printable UTF-8");
 	if (s->webhook_url)
 		r = add_webhook(s, ret, err);
 	return r == 0 && s->outputs ? outputs_read_file(ret, s->outputs, err) : r;

@@ -3,6 +3,7 @@
 /* Settings of podward-policysync. Thread: main; immutable after start. */
 #include "common/base/config.h"
 #include "common/rpc/security.h"
+#include "policysync/bundle.h"
 #include "policysync/nodes.h"
 #include "policysync/outputs.h"
 
@@ -11,6 +12,7 @@ struct settings {
 	const char *webhook_url, *webhook_header_file, *webhook_ca_file, *metrics_listen;
 	const char *outputs, *cluster;
 	struct pw_security security;
+	struct bundle_settings bundle;
 	bool scope_systemd;
 	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
 	uint64_t spool_size, spool_age_ns;

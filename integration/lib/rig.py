@@ -55,6 +55,17 @@ def fetch(port, path, timeout=5):
         return 0, ""
 
 
+def metrics_of(port):
+    """{'metric{labels}': value} of a page on loopback; {} while nobody answers."""
+    status, text = fetch(port, "/metrics")
+    values = {}
+    for line in text.splitlines() if status == 200 else []:
+        if line and not line.startswith("#"):
+            key, _, value = line.rpartition(" ")
+            values[key] = float(value)
+    return values
+
+
 def short(alert):
     """The alert with flat names: detector, container_id, pod_group, target."""
     event = alert.get("event", {})
@@ -219,13 +230,7 @@ class Rig:
 
     def metrics(self, name):
         """{'metric{labels}': value} of a service; {} while it does not answer."""
-        status, text = fetch(self.ports[name], "/metrics")
-        values = {}
-        for line in text.splitlines() if status == 200 else []:
-            if line and not line.startswith("#"):
-                key, _, value = line.rpartition(" ")
-                values[key] = float(value)
-        return values
+        return metrics_of(self.ports[name])
 
     def metric_sum(self, name, metric):
         return sum(v for k, v in self.metrics(name).items() if k.split("{")[0] == metric)

@@ -445,6 +445,26 @@ static void the_items_of_a_bulk_answer_are_read(void **state)
 	wait_delivered(f, ALERTS - 1, 1);
 }
 
+static struct answer endless(struct sink *s, const struct request *r)
+{
+	static char much[2 << 20];
+
+	(void)s;
+	memset(much, 'x', sizeof(much) - 1);
+	return (struct answer){.status = 200, .body = r->number < 3 ? much : NULL};
+}
+
+static void an_answer_without_end_is_no_delivery(void **state)
+{
+	struct fixture *f = *state;
+
+	start_sink(f, endless);
+	start_delivery(f);
+	add_alerts(f, 1, 5);
+	wait_delivered(f, 5, 0);
+	assert_true(f->sink.requests >= 4);
+}
+
 static struct answer backend(struct sink *s, const struct request *r)
 {
 	static char text[200];
@@ -480,6 +500,7 @@ static void a_backend_that_rejects_a_part_gets_the_rest(void **state)
 	add_alerts(f, 1, 5);
 	wait_delivered(f, 5, 0);
 	assert_non_null(strstr(f->sink.last_head, "POST /alerts/v1/alerts HTTP/1.1"));
+	assert_non_null(strstr(f->sink.last_head, "X-Cluster-Id: test\r\n"));
 	assert_true(f->sink.requests >= 8);
 }
 
@@ -526,6 +547,7 @@ int main(void)
 		T(what_the_filter_leaves_out_holds_nothing_back),
 		T(past_its_rate_an_output_makes_alerts_wait),
 		T(the_items_of_a_bulk_answer_are_read),
+		T(an_answer_without_end_is_no_delivery),
 		T(a_backend_that_rejects_a_part_gets_the_rest),
 		T(wrong_settings_are_named),
 	};

@@ -222,6 +222,32 @@ static void running_out_of_memory_is_an_ordinary_error(void **state)
 	assert_true(pw_oom_loop(load_again, f) > 20);
 }
 
+static void a_bundle_lies_over_the_defaults_and_below_the_folder(void **state)
+{
+	struct fixture *f = *state;
+	struct folder base;
+	struct pw_err err = PW_ERR_INIT;
+
+	folder_make(&base);
+	folder_write(&base, "000-x.yaml", DOC("default", "Audit"));
+	folder_write(&base, "001-x.yaml", DOC("both", "Audit"));
+	folder_write(&f->folder, "a.yaml", DOC("both", "Disabled"));
+	assert_int_equal(policy_dir_load_base(f->dir, "/nowhere/objects", &err), 0);
+	assert_int_equal(mode_of(f, "default"), ENFORCE);
+	assert_int_equal(policy_dir_load_base(f->dir, base.path, &err), 0);
+	load(f);
+	assert_int_equal(mode_of(f, "default"), AUDIT);
+	assert_int_equal(mode_of(f, "both"), DISABLED);
+	folder_write(&base, "001-x.yaml", DOC("both", "Sideways"));
+	assert_int_equal(policy_dir_load_base(f->dir, base.path, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "001-x.yaml: spec.mode"));
+	assert_int_equal(mode_of(f, "default"), AUDIT);
+	folder_remove(&base);
+	assert_int_equal(policy_dir_load_base(f->dir, base.path, &err), 0);
+	assert_int_equal(mode_of(f, "default"), ENFORCE);
+	assert_int_equal(mode_of(f, "both"), DISABLED);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -235,6 +261,7 @@ int main(void)
 		T(what_is_no_file_is_named),
 		T(a_folder_that_went_away_keeps_the_old_state),
 		T(hostile_files_are_refused),
+		T(a_bundle_lies_over_the_defaults_and_below_the_folder),
 		T(running_out_of_memory_is_an_ordinary_error),
 	};
 

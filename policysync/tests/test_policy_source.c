@@ -46,7 +46,7 @@ static int teardown(void **state)
 
 static int start(struct fixture *f, struct pw_err *err)
 {
-	struct policy_source_settings s = {f->folder.path, on_change, f, NULL};
+	struct policy_source_settings s = {.dir = f->folder.path, .on_change = on_change, .ctx = f};
 
 	return policy_source_start(f->loop, &s, &f->source, err);
 }

@@ -324,6 +324,37 @@ static void each_output_has_its_own_cursor(void **state)
 	assert_int_equal(dead, 1);
 }
 
+static void what_is_still_active_is_found_again_but_not_what_was_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct spool_batch b = {0};
+	const struct pw_wall since = {1700000000 * (int64_t)PW_NS_PER_S + 3};
+
+	open_spool(f, &wide);
+	assert_int_equal(spool_want_active(f->spool, &f->err), 0);
+	assert_int_equal(spool_output_add(f->spool, "one", &f->err), 0);
+	for (uint64_t i = 1; i <= 6; i++) /* each a nanosecond later */
+		assert_int_equal(add(f, i, HIGH), 1);
+	assert_int_equal(occur(f, 1, "a", 9, 5), 1); /* and 1 at 9 */
+	commit(f);
+	assert_int_equal(spool_fetch(f->spool, "one", 5, 1 << 20, &b, &f->err), 0);
+	assert_int_equal(store_begin(f->store, &f->err), 0);
+	assert_int_equal(spool_advance(f->spool, "one", b.rows[4].n, 5, &f->err), 0);
+	assert_int_equal(spool_dead_letter(f->spool, "one", &b.rows[3], "400", &f->err), 0);
+	commit(f);
+	spool_batch_done(&b);
+	assert_int_equal(spool_fetch_active(f->spool, "one", since, 100, &b, &f->err), 0);
+	/* 2 is too old, 4 was refused, 6 was not delivered yet. */
+	assert_int_equal(b.count, 3);
+	assert_int_equal(number_of(b.rows[0].id), 1);
+	assert_int_equal(number_of(b.rows[1].id), 5);
+	assert_int_equal(number_of(b.rows[2].id), 3);
+	spool_batch_done(&b);
+	assert_int_equal(spool_fetch_active(f->spool, "one", since, 2, &b, &f->err), 0);
+	assert_int_equal(b.count, 2);
+	spool_batch_done(&b);
+}
+
 static void an_output_that_is_gone_holds_nothing_back(void **state)
 {
 	static const char *const keep[] = {"two"};
@@ -414,6 +445,7 @@ int main(void)
 		T(delivered_alerts_make_room_before_any_undelivered_one),
 		T(old_alerts_go_and_are_counted_when_undelivered),
 		T(each_output_has_its_own_cursor),
+		T(what_is_still_active_is_found_again_but_not_what_was_refused),
 		T(an_output_that_is_gone_holds_nothing_back),
 		T(a_file_that_is_no_database_is_refused_and_kept),
 		T(a_damaged_database_is_refused_by_name),

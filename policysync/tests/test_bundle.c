@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Bundles on their way into force: one good one, then every way in which one is refused, each for
+ * the right reason and with the previous one still in force.
+ */
+#include "fixture.h"
+
+#include "common/base/file.h"
+#include "common/testing/oom.h"
+#include "policysync/bundle_dir.h"
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+enum { SIGNERS = 3 };
+
+struct fixture {
+	struct folder folder;
+	EVP_PKEY *signers[SIGNERS];
+	struct bundle_keys keys; /* of the first two; one must sign */
+	struct bundle_caps caps;
+	struct bundle_dir *dir;
+	struct bundle_apply apply;
+	struct bundle_state state;
+	char dir_path[128], state_path[160];
+	unsigned changes;
+	const char *blobs[8]; /* what the backend has, in order of the manifest */
+	const char *swap;     /* served in place of blob 0 */
+	int fetch_fails, apply_fails;
+};
+
+static const char policy[] =
+	"apiVersion: podward.dev/v1alpha1\n"
+	"kind: ClusterRuntimePolicy\n"
+	"metadata: {name: base}\n"
+	"spec: {mode: Enforce, profile: {enabled: true, learningDuration: 1h}}\n";
+static const char audit_policy[] = "apiVersion: podward.dev/v1alpha1\n"
+				   "kind: ClusterRuntimePolicy\n"
+				   "metadata: {name: base}\n"
+				   "spec: {mode: Audit}\n";
+static const char exclusion[] = "apiVersion: podward.dev/v1alpha1\n"
+				"kind: ClusterRuntimeExclusion\n"
+				"metadata: {name: backup}\n"
+				"spec: {detectors: ['sig/*/x'], reason: nightly backup}\n";
+static const char nonsense[] = "apiVersion: podward.dev/v1alpha1\n"
+			       "kind: ClusterRuntimePolicy\n"
+			       "metadata: {name: base}\n"
+			       "spec: {mode: Sideways}\n";
+
+static void on_changed(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->changes++;
+}
+
+static int fetch(void *ctx, const struct bundle_object *o, struct pw_buf *out, struct pw_err *err)
+{
+	struct fixture *f = ctx;
+	char hex[CRYPTO_HEX_SIZE];
+
+	if (f->fetch_fails)
+		return pw_err_set(err, f->fetch_fails, "no connection");
+	for (size_t i = 0; i < PW_COUNT(f->blobs) && f->blobs[i]; i++) {
+		assert_int_equal(crypto_sha256_hex(pw_slice_str(f->blobs[i]), hex), 0);
+		if (strcmp(hex, o->sha256) == 0)
+			return pw_buf_add_str(out, i == 0 && f->swap ? f->swap : f->blobs[i]);
+	}
+	return pw_err_set(err, -EIO, "HTTP status 404");
+}
+
+static int failing_apply(void *ctx, const struct bundle *b, struct pw_err *err)
+{
+	struct fixture *f = ctx;
+	struct bundle_target real = bundle_dir_target(f->dir);
+
+	if (f->apply_fails)
+		return pw_err_set(err, f->apply_fails, "the disk is full");
+	return real.apply(real.ctx, b, err);
+}
+
+static int dry_run(
+	void *ctx, const struct bundle *b, const struct bundle_caps *caps, struct pw_err *err)
+{
+	(void)ctx;
+	return bundle_check_objects(b, caps, err);
+}
+
+static void read_keys(struct fixture *f, size_t count, size_t threshold)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct pw_err err = PW_ERR_INIT;
+	char *pem;
+	long len;
+
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(PEM_write_bio_PUBKEY(bio, f->signers[i]), 1);
+	len = BIO_get_mem_data(bio, &pem);
+	if (bundle_keys_parse(pw_slice_of(pem, (size_t)len), threshold, &f->keys, &err) < 0)
+		fail_msg("%s", err.msg);
+	BIO_free(bio);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct pw_err err = PW_ERR_INIT;
+
+	assert_non_null(f);
+	folder_make(&f->folder);
+	for (size_t i = 0; i < SIGNERS; i++)
+		f->signers[i] = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	read_keys(f, 2, 1);
+	(void)snprintf(f->dir_path, sizeof(f->dir_path), "%s/bundle", f->folder.path);
+	(void)snprintf(f->state_path, sizeof(f->state_path), "%s/state.json", f->dir_path);
+	assert_int_equal(bundle_dir_new(f->dir_path, on_changed, f, &f->dir, &err), 0);
+	f->caps.max_prune_percent = 50;
+	f->apply = (struct bundle_apply){.keys = &f->keys,
+		.caps = &f->caps,
+		.channel = "stable",
+		.state_path = f->state_path,
+		.target = {dry_run, failing_apply, f},
+		.fetch = fetch,
+		.fetch_ctx = f};
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[300];
+
+	bundle_dir_free(f->dir);
+	bundle_state_done(&f->state);
+	for (size_t i = 0; i < SIGNERS; i++)
+		EVP_PKEY_free(f->signers[i]);
+	(void)snprintf(command, sizeof(command), "rm -rf -- '%s'", f->folder.path);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void add_base64(struct pw_buf *out, struct pw_slice in)
+{
+	uint8_t *room = calloc(1, in.len * 2 + 8);
+	int len = EVP_EncodeBlock(room, in.ptr, (int)in.len);
+
+	(void)pw_buf_add(out, room, (size_t)len);
+	free(room);
+}
+
+/* What a manifest says; the usual where a row is silent. */
+struct wish {
+	int schema;
+	int64_t serial;
+	const char *channel, *expires, *min_agent, *prune;
+	const char *kind; /* of the first object */
+	size_t size_off;  /* added to the size of the first object */
+	int signer;       /* -1 = nobody, 9 = both trusted ones */
+	bool break_payload;
+};
+
+static void add_objects(struct fixture *f, const struct wish *w, struct pw_buf *out)
+{
+	for (size_t i = 0; i < PW_COUNT(f->blobs) && f->blobs[i]; i++) {
+		bool is_policy = strstr(f->blobs[i], "RuntimePolicy") != NULL;
+		char hex[CRYPTO_HEX_SIZE];
+
+		assert_int_equal(crypto_sha256_hex(pw_slice_str(f->blobs[i]), hex), 0);
+		(void)pw_buf_addf(out,
+			"%s{\"kind\":\"%s\",\"name\":\"%s\",\"sha256\":\"%s\",\"size\":%zu}",
+			i ? "," : "",
+			i == 0 && w->kind ? w->kind
+			: is_policy       ? "ClusterRuntimePolicy"
+					  : "ClusterRuntimeExclusion",
+			is_policy ? "base" : "backup", hex,
+			strlen(f->blobs[i]) + (i == 0 ? w->size_off : 0));
+	}
+}
+
+static void add_signature(struct pw_buf *out, EVP_PKEY *key, struct pw_slice payload, bool first)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t signature[64];
+	size_t len = sizeof(signature);
+	struct pw_buf pae;
+
+	pw_buf_init(&pae, 1 << 21);
+	assert_int_equal(bundle_pae(payload, &pae), 0);
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key), 1);
+	assert_int_equal(EVP_DigestSign(ctx, signature, &len, pae.data, pae.len), 1);
+	(void)pw_buf_addf(out, "%s{\"keyid\":\"k\",\"sig\":\"", first ? "" : ",");
+	add_base64(out, pw_slice_of(signature, len));
+	(void)pw_buf_add_str(out, "\"}");
+	EVP_MD_CTX_free(ctx);
+	pw_buf_done(&pae);
+}
+
+static void make_envelope(struct fixture *f, const struct wish *w, struct pw_buf *out)
+{
+	struct pw_buf payload;
+
+	pw_buf_init(&payload, 1 << 20);
+	pw_buf_init(out, 4 << 20);
+	(void)pw_buf_addf(&payload,
+		"{\"schema\":%d,\"channel\":\"%s\",\"serial\":%lld,\"revision\":\"r\","
+		"\"expiresAt\":\"%s\",\"minAgent\":\"%s\",\"prune\":%s,\"objects\":[",
+		w->schema ? w->schema : 1, w->channel ? w->channel : "stable", (long long)w->serial,
+		w->expires ? w->expires : "2200-01-01T00:00:00Z",
+		w->min_agent ? w->min_agent : "0.0.1", w->prune ? w->prune : "true");
+	add_objects(f, w, &payload);
+	(void)pw_buf_add_str(&payload, "]}");
+	(void)pw_buf_add_str(out, "{\"payloadType\":\"" BUNDLE_PAYLOAD_TYPE "\",\"payload\":\"");
+	if (w->break_payload)
+		payload.data[payload.len - 3] = ' '; /* JSON as good as before, other bytes */
+	add_base64(out, pw_buf_slice(&payload));
+	if (w->break_payload)
+		payload.data[payload.len - 3] = '}';
+	(void)pw_buf_add_str(out, "\",\"signatures\":[");
+	if (w->signer >= 0)
+		add_signature(out, f->signers[w->signer == 9 ? 0 : w->signer],
+			pw_buf_slice(&payload), true);
+	if (w->signer == 9)
+		add_signature(out, f->signers[1], pw_buf_slice(&payload), false);
+	(void)pw_buf_add_str(out, "]}");
+	pw_buf_done(&payload);
+}
+
+static enum bundle_reason offer(struct fixture *f, const struct wish *w, struct pw_err *err)
+{
+	struct pw_buf envelope;
+	enum bundle_reason reason;
+
+	make_envelope(f, w, &envelope);
+	reason = bundle_apply(&f->apply, pw_buf_slice(&envelope), "\"e\"", &f->state, err);
+	pw_buf_done(&envelope);
+	return reason;
+}
+
+static void must_apply(struct fixture *f, const struct wish *w)
+{
+	struct pw_err err = PW_ERR_INIT;
+	enum bundle_reason reason = offer(f, w, &err);
+
+	if (reason != BUNDLE_APPLIED)
+		fail_msg("%s: %s", bundle_reason_names[reason], err.msg);
+}
+
+/* What a restart would find: the serial of the state file, and the first object's bytes. */
+static void expect_in_force(struct fixture *f, int64_t serial, const char *object)
+{
+	struct bundle_state again;
+	struct pw_err err = PW_ERR_INIT;
+	char path[300];
+	struct pw_buf text;
+
+	assert_int_equal(f->state.serial, serial);
+	assert_int_equal(bundle_state_load(f->state_path, &again, &err), 0);
+	assert_int_equal(again.serial, serial);
+	assert_string_equal(again.set_id, f->state.set_id);
+	bundle_state_done(&again);
+	(void)snprintf(
+		path, sizeof(path), "%s/objects/000-ClusterRuntimePolicy-base.yaml", f->dir_path);
+	pw_buf_init(&text, 1 << 20);
+	assert_int_equal(pw_file_read("object", path, &text, &err), 0);
+	assert_string_equal(pw_buf_text(&text), object);
+	pw_buf_done(&text);
+}
+
+static void a_good_bundle_comes_in_force_and_survives_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct pw_err err = PW_ERR_INIT;
+
+	f->blobs[0] = policy;
+	f->blobs[1] = exclusion;
+	must_apply(f, &(struct wish){.serial = 7});
+	expect_in_force(f, 7, policy);
+	assert_int_equal(f->changes, 1);
+	assert_string_equal(f->state.etag, "\"e\"");
+	assert_int_equal(offer(f, &(struct wish){.serial = 7}, &err), BUNDLE_UNCHANGED);
+	assert_int_equal(f->changes, 1);
+	f->blobs[0] = audit_policy;
+	must_apply(f, &(struct wish){.serial = 8});
+	expect_in_force(f, 8, audit_policy);
+}
+
+static const struct row {
+	const char *name;
+	struct wish wish;
+	enum bundle_reason reason;
+	const char *words;
+	const char *blob, *swap;
+	const char *allowed;
+	int fetch_fails, apply_fails;
+	bool audit_only, without_exclusion;
+	uint32_t threshold;
+} rows[] = {
+	{.name = "tampered",
+		.wish = {.serial = 8, .break_payload = true},
+		.reason = BUNDLE_SIGNATURE_INVALID,
+		.words = "signed by 0"},
+	{.name = "wrong key",
+		.wish = {.serial = 8, .signer = 2},
+		.reason = BUNDLE_SIGNATURE_INVALID,
+		.words = "signed by 0 of 2"},
+	{.name = "unsigned",
+		.wish = {.serial = 8, .signer = -1},
+		.reason = BUNDLE_SIGNATURE_INVALID,
+		.words = "signed by 0"},
+	{.name = "one of two",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_SIGNATURE_INVALID,
+		.words = "signed by 1 of 2",
+		.threshold = 2},
+	{.name = "later schema",
+		.wish = {.serial = 8, .schema = 2},
+		.reason = BUNDLE_SCHEMA_UNSUPPORTED,
+		.words = "schema"},
+	{.name = "for later agents",
+		.wish = {.serial = 8, .min_agent = "99.0.0"},
+		.reason = BUNDLE_AGENT_TOO_OLD,
+		.words = "minAgent"},
+	{.name = "other channel",
+		.wish = {.serial = 8, .channel = "beta"},
+		.reason = BUNDLE_WRONG_CHANNEL,
+		.words = "channel"},
+	{.name = "rolled back",
+		.wish = {.serial = 6},
+		.reason = BUNDLE_ROLLBACK_REFUSED,
+		.words = "6 is older than 7"},
+	{.name = "expired",
+		.wish = {.serial = 8, .expires = "2020-01-01T00:00:00Z"},
+		.reason = BUNDLE_EXPIRED,
+		.words = "expiresAt"},
+	{.name = "kind not allowed",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_KIND_NOT_ALLOWED,
+		.words = "objects[0]: kind",
+		.allowed = "SignatureSet"},
+	{.name = "action not allowed",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_ACTION_NOT_ALLOWED,
+		.words = "mode Enforce",
+		.audit_only = true},
+	{.name = "prunes too much",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_PRUNE_REFUSED,
+		.words = "1 of 2 objects would vanish",
+		.without_exclusion = true},
+	{.name = "prunes without saying so",
+		.wish = {.serial = 8, .prune = "false"},
+		.reason = BUNDLE_PRUNE_REFUSED,
+		.words = "without \"prune\"",
+		.without_exclusion = true},
+	{.name = "blob away",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_BLOB_UNAVAILABLE,
+		.words = "no connection",
+		.fetch_fails = -ECONNREFUSED},
+	{.name = "blob swapped",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_HASH_MISMATCH,
+		.words = "is not",
+		.swap = audit_policy},
+	{.name = "blob too long",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_HASH_MISMATCH,
+		.words = "no connection",
+		.fetch_fails = -E2BIG},
+	{.name = "size a lie",
+		.wish = {.serial = 8, .size_off = 1},
+		.reason = BUNDLE_HASH_MISMATCH,
+		.words = "is not"},
+	{.name = "oversized",
+		.wish = {.serial = 8, .size_off = 800 << 10},
+		.reason = BUNDLE_MALFORMED,
+		.words = "objects[0].size"},
+	{.name = "nonsense",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_INVALID_OBJECT,
+		.words = "spec.mode",
+		.blob = nonsense},
+	{.name = "not YAML",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_INVALID_OBJECT,
+		.words = "ClusterRuntimePolicy/base",
+		.blob = "RuntimePolicy: ["},
+	{.name = "another object",
+		.wish = {.serial = 8, .kind = "SignatureSet"},
+		.reason = BUNDLE_INVALID_OBJECT,
+		.words = "SignatureSet/base"},
+	{.name = "half applied",
+		.wish = {.serial = 8},
+		.reason = BUNDLE_APPLY_FAILED,
+		.words = "the disk is full",
+		.apply_fails = -ENOSPC},
+};
+
+static void try_row(struct fixture *f, const struct row *row)
+{
+	struct pw_err err = PW_ERR_INIT;
+	enum bundle_reason reason;
+	unsigned changes;
+
+	f->caps = (struct bundle_caps){.max_prune_percent = 50};
+	f->caps.max_prune_percent = row->without_exclusion ? 49 : 50;
+	f->caps.audit_only = row->audit_only;
+	if (row->allowed) {
+		(void)snprintf(f->caps.kinds[0], sizeof(f->caps.kinds[0]), "%s", row->allowed);
+		f->caps.kind_count = 1;
+	}
+	f->blobs[0] = row->blob ? row->blob : policy;
+	f->blobs[1] = row->without_exclusion ? NULL : exclusion;
+	f->swap = row->swap;
+	f->fetch_fails = row->fetch_fails;
+	f->apply_fails = row->apply_fails;
+	f->keys.threshold = row->threshold ? row->threshold : 1;
+	changes = f->changes;
+	reason = offer(f, &row->wish, &err);
+	if (reason != row->reason || !strstr(err.msg, row->words))
+		fail_msg("%s: %s: %s", row->name, bundle_reason_names[reason], err.msg);
+	assert_int_equal(f->changes, changes);
+	expect_in_force(f, 7, policy);
+}
+
+static void every_bad_bundle_is_refused_for_its_reason_and_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	f->blobs[0] = policy;
+	f->blobs[1] = exclusion;
+	must_apply(f, &(struct wish){.serial = 7});
+	for (size_t i = 0; i < PW_COUNT(rows); i++)
+		try_row(f, &rows[i]);
+	/* And none of it stands in the way of the next good one. */
+	f->caps = (struct bundle_caps){.max_prune_percent = 50};
+	f->blobs[0] = audit_policy;
+	f->swap = NULL;
+	f->apply_fails = 0;
+	must_apply(f, &(struct wish){.serial = 8});
+	expect_in_force(f, 8, audit_policy);
+}
+
+static void garbage_is_refused_before_anything_else(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *text;
+		enum bundle_reason reason;
+	} garbage[] = {
+		{"", BUNDLE_MALFORMED},
+		{"<html>not found</html>", BUNDLE_MALFORMED},
+		{"{}", BUNDLE_MALFORMED},
+		{"{\"payloadType\":\"text/plain\",\"payload\":\"\",\"signatures\":[]}",
+			BUNDLE_MALFORMED},
+		{"{\"payloadType\":\"" BUNDLE_PAYLOAD_TYPE
+		 "\",\"payload\":\"e30\",\"signatures\":[{\"keyid\":\"\",\"sig\":\"AAAA\"}]}",
+			BUNDLE_MALFORMED},
+		{"{\"payloadType\":\"" BUNDLE_PAYLOAD_TYPE
+		 "\",\"payload\":\"e3!\",\"signatures\":[]}",
+			BUNDLE_MALFORMED},
+		{"{\"payloadType\":\"" BUNDLE_PAYLOAD_TYPE
+		 "\",\"payload\":\"e30=\",\"signatures\":[]}",
+			BUNDLE_SIGNATURE_INVALID},
+	};
+	char *large = malloc(BUNDLE_ENVELOPE_BYTES + 2);
+	struct pw_err err = PW_ERR_INIT;
+
+	for (size_t i = 0; i < PW_COUNT(garbage); i++) {
+		pw_err_clear(&err);
+		assert_int_equal(
+			bundle_apply(&f->apply, pw_slice_str(garbage[i].text), "", &f->state, &err),
+			garbage[i].reason);
+		assert_true(err.msg[0] != '\0');
+	}
+	memset(large, ' ', BUNDLE_ENVELOPE_BYTES + 1);
+	assert_int_equal(bundle_apply(&f->apply, pw_slice_of(large, BUNDLE_ENVELOPE_BYTES + 1), "",
+				 &f->state, &err),
+		BUNDLE_TOO_LARGE);
+	free(large);
+	assert_int_equal(f->state.serial, 0);
+	assert_int_equal(f->changes, 0);
+}
+
+static void with_two_of_two_both_must_sign(void **state)
+{
+	struct fixture *f = *state;
+
+	read_keys(f, 2, 2);
+	f->blobs[0] = policy;
+	must_apply(f, &(struct wish){.serial = 1, .signer = 9});
+}
+
+static void other_trusted_keys_start_a_counter_of_their_own(void **state)
+{
+	struct fixture *f = *state;
+
+	f->blobs[0] = policy;
+	must_apply(f, &(struct wish){.serial = 1000});
+	read_keys(f, 1, 1);
+	f->blobs[0] = audit_policy;
+	must_apply(f, &(struct wish){.serial = 3});
+	expect_in_force(f, 3, audit_policy);
+}
+
+static void keys_that_cannot_be_meant_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct bundle_keys keys;
+	struct pw_err err = PW_ERR_INIT;
+
+	(void)f;
+	assert_true(bundle_keys_parse(PW_SLICE_LIT(""), 1, &keys, &err) < 0);
+	assert_non_null(strstr(err.msg, "0 keys, but 1 must sign"));
+	pw_err_clear(&err);
+	assert_true(bundle_keys_parse(
+			    PW_SLICE_LIT("-----BEGIN PUBLIC KEY-----\n"), 1, &keys, &err) < 0);
+	assert_non_null(strstr(err.msg, "without its end"));
+	pw_err_clear(&err);
+	assert_true(bundle_keys_read("/nowhere/keys.pem", 1, &keys, &err) < 0);
+	assert_non_null(strstr(err.msg, "--backend-keys /nowhere/keys.pem"));
+}
+
+static void a_damaged_state_file_is_told_and_never_taken_for_none(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const texts[] = {
+		"", "{}", "{\"keySet\":\"x\",\"manifest\":\"{}\"}", "7"};
+	struct bundle_state s;
+	struct pw_err err = PW_ERR_INIT;
+
+	for (size_t i = 0; i < PW_COUNT(texts); i++) {
+		assert_int_equal(pw_file_write(f->state_path, pw_slice_str(texts[i]), &err), 0);
+		assert_true(bundle_state_load(f->state_path, &s, &err) < 0);
+		assert_non_null(strstr(err.msg, f->state_path));
+		pw_err_clear(&err);
+	}
+}
+
+struct oom {
+	struct fixture *f;
+	struct pw_buf envelope;
+};
+
+/* OpenSSL's and libyaml's own allocations do not fail here; ours do. */
+static int apply_once(void *ctx)
+{
+	struct oom *o = ctx;
+	struct pw_err err = PW_ERR_INIT;
+	enum bundle_reason reason;
+
+	bundle_state_done(&o->f->state);
+	reason = bundle_apply(&o->f->apply, pw_buf_slice(&o->envelope), "", &o->f->state, &err);
+	if (reason == BUNDLE_APPLIED)
+		return 0;
+	return reason == BUNDLE_APPLY_FAILED || reason == BUNDLE_BLOB_UNAVAILABLE ? -ENOMEM : -EIO;
+}
+
+static void running_out_of_memory_refuses_nothing_for_good(void **state)
+{
+	struct oom o = {.f = *state};
+
+	o.f->blobs[0] = policy;
+	o.f->blobs[1] = exclusion;
+	make_envelope(o.f, &(struct wish){.serial = 7}, &o.envelope);
+	assert_true(pw_oom_loop(apply_once, &o) > 10);
+	pw_buf_done(&o.envelope);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_good_bundle_comes_in_force_and_survives_a_restart),
+		T(every_bad_bundle_is_refused_for_its_reason_and_changes_nothing),
+		T(garbage_is_refused_before_anything_else),
+		T(with_two_of_two_both_must_sign),
+		T(other_trusted_keys_start_a_counter_of_their_own),
+		T(keys_that_cannot_be_meant_are_refused),
+		T(a_damaged_state_file_is_told_and_never_taken_for_none),
+		T(running_out_of_memory_refuses_nothing_for_good),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
