@@ -229,7 +229,7 @@ static int reserve_kinds(struct compiler *c)
 		uint32_t n = 0;
 
 		for (uint32_t i = 0; i < out->count; i++)
-			n += out->rules[i].event_mask >> kind & 1u;
+			n += (uint32_t)(out->rules[i].event_mask >> kind & 1u);
 		out->by_kind[kind] = pw_arena_alloc0(c->arena, n + 1, sizeof(struct sig_entry));
 		if (!out->by_kind[kind])
 			return -ENOMEM;

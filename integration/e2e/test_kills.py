@@ -18,6 +18,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from attacks import DETECTOR, SIGNATURES, number_of  # noqa: E402
 from cases import check, main  # noqa: E402
 from containers import Podman  # noqa: E402
 from rig import Rig, RigError, wait_until, why_no_system_test  # noqa: E402
@@ -25,18 +26,6 @@ from rig import Rig, RigError, wait_until, why_no_system_test  # noqa: E402
 ATTACKS = 3000
 IN_FLIGHT_S = 0.25  # ring buffer and open batch; what was batched is in the file
 PAUSE_S = 0.04
-SIGNATURES = """\
-apiVersion: podward.dev/v1alpha1
-kind: SignatureSet
-metadata: {name: attacks}
-spec:
-  rules:
-  - id: touched
-    title: An attack of the test
-    severity: High
-    condition: "evt.type in (open, openat, openat2) and fd.name startswith /etc/attacks/"
-    output: "%fd.name was opened"
-"""
 # Reads numbers from a pipe, opens the file of that number, says so through another pipe.
 VICTIM = ["/bin/sh", "-c", "exec 3<>/ctl/in 4<>/ctl/out; "
           "while read n <&3; do read line </etc/attacks/$n; echo $n >&4; done"]
@@ -98,18 +87,13 @@ def kill_collector_without_analyzer(rig, dice, outages):
           "from the file", flush=True)
 
 
-def number_of(alert):
-    prefix = "/etc/attacks/"
-    return int(alert["object"][len(prefix):]) if alert["object"].startswith(prefix) else None
-
-
 def compare(rig, attacker, outages):
     """Waits until nothing is missing that must be there; then counts."""
     must = {n for n, begun in attacker.begun.items() if not outages.holds(begun)}
     left_out = set(attacker.begun) - must
 
     def rows():
-        found = [a for a in rig.spooled() if a.get("detector") == "sig/attacks/touched"]
+        found = [a for a in rig.spooled() if a.get("detector") == DETECTOR]
         return collections.Counter(number_of(a) for a in found)
 
     try:

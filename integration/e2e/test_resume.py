@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import certs  # noqa: E402
+from attacks import DETECTOR, SIGNATURES, number_of  # noqa: E402
 from cases import Skip, check, main  # noqa: E402
 from rig import Rig, RigError, Service, wait_until  # noqa: E402
 
@@ -27,18 +28,6 @@ PAUSE_US = 15000
 GROUP_READY_S = 30
 RESUME_MEDIAN_S = 2.0
 DRAIN_S = 2.0
-SIGNATURES = """\
-apiVersion: podward.dev/v1alpha1
-kind: SignatureSet
-metadata: {name: attacks}
-spec:
-  rules:
-  - id: touched
-    title: An attack of the test
-    severity: High
-    condition: "evt.type in (open, openat, openat2) and fd.name startswith /etc/attacks/"
-    output: "%fd.name was opened"
-"""
 
 
 class Sender(Service):
@@ -111,17 +100,12 @@ class Blows:
         time.sleep(self.dice.uniform(0, 0.3))
 
 
-def number_of(alert):
-    prefix = "/etc/attacks/"
-    return int(alert["object"][len(prefix):]) if alert["object"].startswith(prefix) else None
-
-
 def compare(rig, batches):
     """Every event once: the multiset of what was judged equals what was sent."""
     sent = set(range(batches * BATCH))
 
     def judged():
-        rows = [a for a in rig.spooled() if a.get("detector") == "sig/attacks/touched"]
+        rows = [a for a in rig.spooled() if a.get("detector") == DETECTOR]
         return collections.Counter({number_of(a): 0 for a in rows}) + collections.Counter(
             n for a in rows for n in [number_of(a)] * a["count"])
 
