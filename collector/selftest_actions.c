@@ -82,12 +82,12 @@ static void do_rename(const struct selftest_place *p)
 }
 static void do_link(const struct selftest_place *p)
 {
-	(void)link(p->file, p->other);
+	(void)!link(p->file, p->other);
 	(void)unlink(p->other);
 }
 static void do_symlink(const struct selftest_place *p)
 {
-	(void)symlink("target", p->other);
+	(void)!symlink("target", p->other);
 	(void)unlink(p->other);
 }
 static void do_mkdir(const struct selftest_place *p)
