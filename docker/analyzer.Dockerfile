@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# podward-analyzer: judges events by signatures and learned profiles.
+# The first stage is the same text in every Dockerfile here, so that it is built once.
+ARG BASE=debian:bookworm-slim
+FROM ${BASE} AS build
+ARG SOURCE_DATE_EPOCH=0
+COPY tools/install-packages.sh tools/packages.txt /src/tools/
+RUN /src/tools/install-packages.sh build image && apt-get clean
+COPY . /src
+RUN cd /src && cmake --preset release && cmake --build --preset release \
+	--target podward-collector podward-analyzer podward-policysync
+
+FROM build AS runtime
+RUN /src/docker/runtime.sh /out /src/build/release/bin/podward-analyzer
+
+FROM scratch
+ARG VERSION=0.0.0
+LABEL org.opencontainers.image.title="podward-analyzer" \
+	org.opencontainers.image.description="judges events by signatures and learned profiles" \
+	org.opencontainers.image.version="${VERSION}" \
+	org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=runtime /out /
+USER 65532:65532
+EXPOSE 7443 9402
+ENTRYPOINT ["/usr/bin/podward-analyzer"]
