@@ -295,6 +295,50 @@ static bool has_name(const Podward__V1__Policy *p, const Podward__V1__Rule *rule
 	return false;
 }
 
+static bool is_same_list(
+	const ProtobufCBinaryData *a, size_t a_count, const ProtobufCBinaryData *b, size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++)
+		if (!pw_slice_eq(
+			    pw_slice_of(a[i].data, a[i].len), pw_slice_of(b[i].data, b[i].len)))
+			return false;
+	return true;
+}
+
+static bool is_same_network(const Podward__V1__NetworkMatch *a, const Podward__V1__NetworkMatch *b)
+{
+	return is_same_list(a->cidrs, a->n_cidrs, b->cidrs, b->n_cidrs) &&
+	       is_same_list(&a->protocol, 1, &b->protocol, 1) && a->n_ports == b->n_ports &&
+	       (a->n_ports == 0 ||
+		       memcmp(a->ports, b->ports, a->n_ports * sizeof(a->ports[0])) == 0);
+}
+
+static bool is_same_match(const Podward__V1__Rule *a, const Podward__V1__Rule *b)
+{
+	if (!is_same_list(a->from_exec, a->n_from_exec, b->from_exec, b->n_from_exec))
+		return false;
+	if (a->exec && b->exec)
+		return is_same_list(
+			a->exec->paths, a->exec->n_paths, b->exec->paths, b->exec->n_paths);
+	if (a->file && b->file)
+		return a->file->read == b->file->read && a->file->write == b->file->write &&
+		       is_same_list(
+			       a->file->paths, a->file->n_paths, b->file->paths, b->file->n_paths);
+	return a->network && b->network && is_same_network(a->network, b->network);
+}
+
+/* An earlier rule that says the opposite of exactly the same. */
+static const Podward__V1__Rule *find_contradiction(
+	const Podward__V1__Policy *p, const Podward__V1__Rule *rule)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i]->action != rule->action && is_same_match(p->rules[i], rule))
+			return p->rules[i];
+	return NULL;
+}
+
 static void read_rules(
 	struct pw_arena *a, const struct pw_json_reader *spec, Podward__V1__Policy *p)
 {
@@ -307,11 +351,17 @@ static void read_rules(
 	for (size_t i = 0; p->rules && i < count; i++) {
 		struct pw_json_reader item = pw_reader_item(&array, i);
 		Podward__V1__Rule *rule = read_rule(a, &item);
+		const Podward__V1__Rule *other;
 
 		if (!rule || crd_failed(&item))
 			return;
 		if (has_name(p, rule))
 			crd_fail(&item, "name", -EEXIST, "the name is used by an earlier rule");
+		other = find_contradiction(p, rule);
+		if (other)
+			crd_fail(&item, NULL, -EINVAL,
+				"contradicts rule \"%.*s\", which matches the same",
+				(int)other->name.len, (const char *)other->name.data);
 		p->rules[p->n_rules++] = rule;
 	}
 }

@@ -2,23 +2,15 @@
 #include "policysync/nodes.h"
 #include "common/base/escape.h"
 #include "common/base/log.h"
-#include "policysync/map.h"
 #include "podward/v1/node.pb-c.h"
 #include <errno.h>
 #include <stdio.h>
 #include <utlist.h>
 
-struct assignment {
-	struct runtime_container c;
-	size_t source;
-	bool present; /* in the list that is being applied */
-	UT_hash_handle hh;
-};
-
 struct collector {
 	struct nodes *nodes;
 	struct pw_call *call; /* held */
-	char name[128];       /* escaped; "" before the hello */
+	char name[256];       /* escaped; "" before the hello */
 	bool finished;
 	bool behind; /* its queue was full: it gets everything again */
 	struct collector *prev, *next;
@@ -28,7 +20,7 @@ struct nodes {
 	struct pw_rpc_loop *loop;
 	struct nodes_settings settings;
 	struct pw_metrics *metrics;
-	struct assignment *assignments;
+	struct node_table table;
 	struct collector *collectors;
 	uint32_t call_count;
 	uint64_t revision;
@@ -39,6 +31,7 @@ struct posted {
 	struct nodes *nodes;
 	size_t source;
 	struct runtime_list *list;
+	struct nodes_changes *changes;
 };
 
 /* One message in the making; pointers go into the table. */
@@ -65,21 +58,25 @@ static void part_init(struct part *p, uint64_t revision)
 	p->msg.removed = p->removed;
 }
 
-static void part_add(struct part *p, const struct runtime_container *c)
+static void part_add(struct part *p, const struct node_entry *e)
 {
 	Podward__V1__Assignment *row = &p->rows[p->msg.n_assignments];
 
 	podward__v1__assignment__init(row);
-	row->container_id = text_of(c->id);
-	row->pod_group = text_of(c->group);
-	row->container_name = text_of(c->name);
-	row->image = text_of(c->image);
-	row->image_digest = text_of(c->digest);
+	row->container_id = text_of(e->id);
+	row->pod_uid = text_of(e->pod_uid);
+	row->pod_group = text_of(e->group);
+	row->pod_name = text_of(e->pod_name);
+	row->container_name = text_of(e->name);
+	row->image = text_of(e->image);
+	row->image_digest = text_of(e->digest);
 	p->row_ptrs[p->msg.n_assignments++] = row;
 }
 
 static bool may_derive(const struct nodes *n)
 {
+	if (n->settings.cluster)
+		return n->settings.systemd_units;
 	if (n->settings.systemd_units || n->settings.source_count == 0)
 		return true;
 	for (size_t i = 0; i < n->settings.source_count; i++)
@@ -122,41 +119,53 @@ static int send_part(struct collector *c, const struct part *p)
 	return r;
 }
 
+static bool is_for(const struct collector *c, const char *node)
+{
+	return !node[0] || strcmp(c->name, node) == 0;
+}
+
 /* Everything, in parts: the first one replaces what the collector had, the others add to it. */
 static void send_full(struct collector *c)
 {
 	struct nodes *n = c->nodes;
 	struct part *p = pw_alloc0(1, sizeof(*p));
-	const struct assignment *a, *tmp;
+	const struct node_row *row, *tmp;
 	int r = 0;
 
 	c->behind = p == NULL;
-	if (!p || c->finished) {
+	/* A collector keeps what it knew until all pods are known here. */
+	if (!p || c->finished || (n->settings.cluster && !n->up[0])) {
 		free(p);
 		return;
 	}
 	part_init(p, n->revision);
 	part_add_basics(p, n);
-	HASH_ITER (hh, n->assignments, a, tmp) {
+	HASH_ITER (hh, n->table.rows, row, tmp) {
+		if (!is_for(c, row->entry.node))
+			continue;
 		if (p->msg.n_assignments == NODES_PART) {
 			r = send_part(c, p);
 			if (r < 0)
 				break;
 			part_init(p, n->revision);
 		}
-		part_add(p, &a->c);
+		part_add(p, &row->entry);
 	}
 	if (r == 0)
 		(void)send_part(c, p);
 	free(p);
 }
 
-static void broadcast(struct nodes *n, const struct part *p)
+/* To the collectors of that node; "" = to all. Before the pods are known nobody was told anything.
+ */
+static void broadcast(struct nodes *n, const struct part *p, const char *node)
 {
 	struct collector *c;
 
+	if (n->settings.cluster && !n->up[0])
+		return;
 	DL_FOREACH (n->collectors, c)
-		if (c->name[0] && !c->finished && !c->behind)
+		if (c->name[0] && !c->finished && !c->behind && is_for(c, node))
 			(void)send_part(c, p);
 }
 
@@ -164,7 +173,7 @@ static void part_flush(struct nodes *n, struct part *p, size_t room)
 {
 	if (p->msg.n_assignments + room <= NODES_PART && p->msg.n_removed + room <= NODES_PART)
 		return;
-	broadcast(n, p);
+	broadcast(n, p, "");
 	part_init(p, n->revision);
 }
 
@@ -174,59 +183,40 @@ static void count_refused(struct nodes *n, const char *reason, uint64_t count)
 		pw_metric_add(metric(n->metrics, METRIC_ASSIGNMENTS_REFUSED, reason, NULL), count);
 }
 
-/* True when the container is new or changed. */
-static bool take_container(struct nodes *n, size_t source, const struct runtime_container *c)
+static void count_assignments(struct nodes *n)
 {
-	struct assignment *a = NULL;
-	bool changed;
+	if (n->metrics)
+		pw_metric_set(metric(n->metrics, METRIC_ASSIGNMENTS, NULL, NULL),
+			HASH_COUNT(n->table.rows));
+}
 
-	HASH_FIND_STR(n->assignments, c->id, a);
-	if (a) {
-		a->present = true;
-		changed = a->source != source || memcmp(&a->c, c, sizeof(*c)) != 0;
-		a->c = *c;
-		a->source = source;
-		return changed;
-	}
-	if (HASH_COUNT(n->assignments) >= NODES_ASSIGNMENTS) {
-		count_refused(n, "full", 1);
-		return false;
-	}
-	a = pw_alloc0(1, sizeof(*a));
-	if (!a) {
-		count_refused(n, "memory", 1);
-		return false;
-	}
-	a->c = *c;
-	a->source = source;
-	a->present = true;
-	HASH_ADD_STR(n->assignments, c.id, a);
-	if (map_has_added(a))
-		return true;
-	free(a);
-	count_refused(n, "memory", 1);
-	return false;
+/* True when the container is new or changed. */
+static bool take_entry(struct nodes *n, size_t source, const struct node_entry *entry)
+{
+	struct node_row *row = NULL;
+	int r = node_table_put(&n->table, entry, source, &row);
+
+	if (r < 0)
+		count_refused(n, r == -ENOSPC ? "full" : "memory", 1);
+	return r > 0;
 }
 
 /* Freed only after the message that names them went out. */
 static void remove_absent(struct nodes *n, size_t source, struct part *p)
 {
-	struct assignment *a, *tmp;
+	struct node_row *row, *tmp;
 
-	HASH_ITER (hh, n->assignments, a, tmp) {
-		if (a->source != source || a->present)
+	HASH_ITER (hh, n->table.rows, row, tmp) {
+		if (row->source != source || row->present)
 			continue;
 		part_flush(n, p, 1);
-		p->removed[p->msg.n_removed++] = text_of(a->c.id);
+		p->removed[p->msg.n_removed++] = text_of(row->entry.id);
 	}
 	if (p->msg.n_removed + p->msg.n_assignments > 0)
-		broadcast(n, p);
-	HASH_ITER (hh, n->assignments, a, tmp) {
-		if (a->source != source || a->present)
-			continue;
-		HASH_DEL(n->assignments, a);
-		free(a);
-	}
+		broadcast(n, p, "");
+	HASH_ITER (hh, n->table.rows, row, tmp)
+		if (row->source == source && !row->present)
+			node_table_remove(&n->table, row);
 }
 
 static void set_up(struct nodes *n, size_t source, bool up, struct part *p)
@@ -238,28 +228,80 @@ static void set_up(struct nodes *n, size_t source, bool up, struct part *p)
 		return;
 	part_init(p, ++n->revision);
 	part_add_scope(p, n);
-	broadcast(n, p);
+	broadcast(n, p, "");
 }
 
+static struct node_entry entry_of(const struct runtime_container *c)
+{
+	return (struct node_entry){.id = c->id,
+		.node = "",
+		.group = c->group,
+		.name = c->name,
+		.image = c->image,
+		.digest = c->digest,
+		.pod_uid = "",
+		.pod_name = ""};
+}
+
+/* What goes into the part are the list's texts: they outlive the part, a row may not. */
 static void apply(struct nodes *n, size_t source, const struct runtime_list *list, struct part *p)
 {
-	struct assignment *a, *tmp;
+	struct node_row *row, *tmp;
 
 	part_init(p, ++n->revision);
-	HASH_ITER (hh, n->assignments, a, tmp)
-		a->present = a->source != source;
+	HASH_ITER (hh, n->table.rows, row, tmp)
+		row->present = row->source != source;
 	for (size_t i = 0; i < list->count; i++) {
-		if (!take_container(n, source, &list->items[i]))
+		struct node_entry entry = entry_of(&list->items[i]);
+
+		if (!take_entry(n, source, &entry))
 			continue;
 		part_flush(n, p, 1);
-		part_add(p, &list->items[i]);
+		part_add(p, &entry);
 	}
 	remove_absent(n, source, p);
-	if (n->metrics)
-		pw_metric_set(metric(n->metrics, METRIC_ASSIGNMENTS, NULL, NULL),
-			HASH_COUNT(n->assignments));
+	count_assignments(n);
 	count_refused(n, "invalid", list->refused);
 	count_refused(n, "full", list->full);
+}
+
+static bool take_change(struct nodes *n, const struct nodes_change *change)
+{
+	struct node_row *row;
+
+	if (!change->removed)
+		return take_entry(n, 0, &change->entry);
+	row = node_table_find(&n->table, change->entry.id);
+	if (row)
+		node_table_remove(&n->table, row);
+	return row != NULL;
+}
+
+/* A pod is on one node, so its containers go into one message for it. */
+static void apply_changes(struct nodes *n, const struct nodes_changes *changes, struct part *p)
+{
+	const char *node = changes->count > 0 ? changes->items[0].entry.node : "";
+
+	part_init(p, ++n->revision);
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct nodes_change *change = &changes->items[i];
+
+		if (!take_change(n, change))
+			continue;
+		if (p->msg.n_assignments == NODES_PART || p->msg.n_removed == NODES_PART ||
+			strcmp(node, change->entry.node) != 0) {
+			broadcast(n, p, node);
+			part_init(p, n->revision);
+			node = change->entry.node;
+		}
+		if (change->removed)
+			p->removed[p->msg.n_removed++] = text_of(change->entry.id);
+		else
+			part_add(p, &change->entry);
+	}
+	if (p->msg.n_removed + p->msg.n_assignments > 0)
+		broadcast(n, p, node);
+	count_assignments(n);
 }
 
 static void on_posted(void *ctx)
@@ -270,10 +312,15 @@ static void on_posted(void *ctx)
 	if (p && posted->list)
 		apply(posted->nodes, posted->source, posted->list, p);
 	/* After the assignments: a collector must not wait for one that is on its way. */
-	if (p)
+	if (p && !posted->changes)
 		set_up(posted->nodes, posted->source, posted->list != NULL, p);
+	if (p && posted->changes)
+		apply_changes(posted->nodes, posted->changes, p);
+	else if (posted->changes)
+		count_refused(posted->nodes, "memory", posted->changes->count);
 	free(p);
 	runtime_list_free(posted->list);
+	nodes_changes_free(posted->changes);
 	free(posted);
 }
 
@@ -283,12 +330,51 @@ void nodes_post_take(struct nodes *n, size_t source, struct runtime_list *list)
 
 	pw_assert(source < NODES_SOURCES);
 	if (posted)
-		*posted = (struct posted){n, source, list};
+		*posted = (struct posted){n, source, list, NULL};
 	if (posted && pw_rpc_loop_post(n->loop, on_posted, posted) == 0)
 		return;
 	/* The next list, a second later, says the same. */
 	runtime_list_free(list);
 	free(posted);
+}
+
+int nodes_post_changes_take(struct nodes *n, struct nodes_changes *changes)
+{
+	struct posted *posted = pw_alloc0(1, sizeof(*posted));
+	int r;
+
+	if (!posted)
+		return -EAGAIN;
+	*posted = (struct posted){n, 0, NULL, changes};
+	r = pw_rpc_loop_post(n->loop, on_posted, posted);
+	if (r < 0)
+		free(posted);
+	return r < 0 ? -EAGAIN : 0;
+}
+
+static void on_ready(void *ctx)
+{
+	struct nodes *n = ctx;
+	struct collector *c;
+
+	n->up[0] = true;
+	DL_FOREACH (n->collectors, c)
+		if (c->name[0])
+			send_full(c);
+}
+
+int nodes_post_ready(struct nodes *n)
+{
+	return pw_rpc_loop_post(n->loop, on_ready, n);
+}
+
+void nodes_changes_free(struct nodes_changes *c)
+{
+	if (!c)
+		return;
+	free(c->items);
+	free(c->text);
+	free(c);
 }
 
 static int on_open(struct pw_call *call, void *method_ctx)
@@ -389,6 +475,7 @@ int nodes_new(struct pw_rpc_loop *loop, const struct nodes_settings *settings,
 		return -ENOMEM;
 	n->loop = loop;
 	n->settings = *settings;
+	n->table.limit = NODES_ASSIGNMENTS;
 	n->metrics = metrics;
 	n->revision = 1;
 	*ret = n;
@@ -397,14 +484,9 @@ int nodes_new(struct pw_rpc_loop *loop, const struct nodes_settings *settings,
 
 void nodes_free(struct nodes *n)
 {
-	struct assignment *a, *tmp;
-
 	if (!n)
 		return;
-	HASH_ITER (hh, n->assignments, a, tmp) {
-		HASH_DEL(n->assignments, a);
-		free(a);
-	}
+	node_table_done(&n->table);
 	free(n);
 }
 

@@ -441,3 +441,8 @@ const struct policy_problem *policy_dir_problems(const struct policy_dir *d, siz
 								    : POLICY_SET_PROBLEMS;
 	return d->current.problems;
 }
+
+const struct crd_object *policy_dir_default(const struct policy_dir *d, size_t index)
+{
+	return index < d->defaults.count ? d->defaults.entries[index].object : NULL;
+}

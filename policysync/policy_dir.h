@@ -25,3 +25,5 @@ int policy_dir_load_base(struct policy_dir *d, const char *path, struct pw_err *
 int policy_dir_make_set(const struct policy_dir *d, uint64_t serial, struct policy_set **ret,
 	struct pw_err *err) PW_MUST_CHECK;
 const struct policy_problem *policy_dir_problems(const struct policy_dir *d, size_t *ret_count);
+/* The embedded default number index, NULL past the last one. */
+const struct crd_object *policy_dir_default(const struct policy_dir *d, size_t index);

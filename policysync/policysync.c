@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/rpc/handshakes.h"
 #include "policysync/deliver.h"
+#include "policysync/kube.h"
 #include "policysync/output_stdout.h"
 #include "policysync/pages.h"
 #include "policysync/policy_source.h"
@@ -26,7 +27,8 @@ struct policysync {
 	struct pw_timer *beat_timer;
 	struct pw_metrics *metrics;
 	struct pw_httpd *httpd;
-	struct policy_source *source;
+	struct policy_source *source; /* NULL in a cluster */
+	struct kube *kube;            /* NULL outside of one */
 	struct keeper *keeper;
 	struct output_list outputs;
 	struct deliver *delivers[OUTPUTS_MAX + 1]; /* and stdout */
@@ -48,7 +50,8 @@ static void on_signal(int number, void *ctx)
 	struct policysync *p = ctx;
 
 	if (number == SIGHUP) {
-		policy_source_reload(p->source);
+		if (p->source)
+			policy_source_reload(p->source);
 		return;
 	}
 	pw_log_info("policysync", "stopping on signal %d", number);
@@ -188,13 +191,50 @@ static int check_settings(struct policysync *p, struct pw_err *err)
 	int r = settings_addresses(s, &p->addresses, err);
 
 	if (r == 0)
+		r = settings_check_kube(s, err);
+	if (r == 0)
 		r = settings_outputs(s, &p->outputs, err);
 	if (r == 0 && s->analyzers)
 		r = nodes_parse_analyzers(s->analyzers, &p->nodes_settings, err);
 	if (r == 0 && s->runtime_socket)
 		r = runtime_api_count(s->runtime_socket, &p->nodes_settings.source_count, err);
 	p->nodes_settings.systemd_units = s->scope_systemd;
+	p->nodes_settings.cluster = s->kube;
 	return r < 0 ? r : pw_security_open(&s->security, &p->tls, err);
+}
+
+static void on_kube_ready(void *ctx, bool ready, const char *text)
+{
+	struct policysync *p = ctx;
+
+	if (p->httpd)
+		pw_httpd_set_ready(p->httpd, ready, text);
+}
+
+/* Two replicas on one host would share its name; their folders differ. */
+static const char *replica_name(const struct settings *s)
+{
+	static char name[256];
+
+	if (s->replica)
+		return s->replica;
+	if (gethostname(name, sizeof(name) - 1) < 0)
+		(void)snprintf(name, sizeof(name), "policysync");
+	return name;
+}
+
+static int open_kube(struct policysync *p, struct pw_err *err)
+{
+	const struct kube_settings s = {.kubeconfig = p->settings->kubeconfig,
+		.identity = replica_name(p->settings),
+		.lease = "podward-policysync",
+		.profile_delay_ns = p->settings->profile_write_ns,
+		.metrics = p->metrics,
+		.on_policies = on_policies,
+		.on_ready = on_kube_ready,
+		.ctx = p};
+
+	return kube_new(p->loop, &s, &p->kube, err);
 }
 
 static int start_source(struct policysync *p, struct pw_err *err)
@@ -209,6 +249,8 @@ static int start_source(struct policysync *p, struct pw_err *err)
 	int r = bundle_objects_path(
 		p->settings->state_dir, p->bundle_objects, sizeof(p->bundle_objects), err);
 
+	if (r == 0 && p->settings->kube)
+		return open_kube(p, err);
 	return r < 0 ? r : policy_source_start(p->loop, &s, &p->source, err);
 }
 
@@ -285,7 +327,8 @@ static int open_outputs(struct policysync *p, struct pw_err *err)
 
 static int open_services(struct policysync *p, struct pw_err *err)
 {
-	struct pw_snapshot *policies = policy_source_snapshot(p->source);
+	struct pw_snapshot *policies =
+		p->kube ? kube_snapshot(p->kube) : policy_source_snapshot(p->source);
 	int r = pw_rpc_loop_start("rpc", &p->rpc, err);
 
 	if (r == 0)
@@ -296,6 +339,9 @@ static int open_services(struct policysync *p, struct pw_err *err)
 		r = report_new(p->rpc, p->keeper, p->metrics, &p->report);
 	if (r == 0)
 		r = pages_new(p->settings->state_dir, policies, &p->pages);
+	if (r == 0 && p->kube)
+		r = kube_attach(
+			p->kube, &(struct kube_parts){p->nodes, p->publish, p->report, p->keeper});
 	if (r < 0)
 		return pw_err_set(err, r, "out of memory");
 	pages_set_publish(p->pages, p->publish);
@@ -338,6 +384,8 @@ static int start_threads(struct policysync *p, struct pw_err *err)
 
 	for (size_t i = 0; r == 0 && i < p->deliver_count; i++)
 		r = deliver_start(p->delivers[i], err);
+	if (r == 0 && p->kube)
+		r = kube_start(p->kube, err);
 	if (r == 0 && p->nodes_settings.source_count > 0)
 		r = runtime_api_start(
 			p->settings->runtime_socket, p->nodes, p->metrics, &p->runtime, err);
@@ -360,10 +408,15 @@ static int start(struct policysync *p, struct pw_err *err)
 /* Reverse order; the rpc loop outlives the keeper, whose jobs post to it. */
 static void stop(struct policysync *p)
 {
+	/* What threads leave behind runs below, and with it every timer that is due. */
+	if (p->beat_timer)
+		pw_timer_stop(p->beat_timer);
 	bundle_stop(p->bundle);
 	runtime_api_stop(p->runtime);
+	kube_stop(p->kube);
 	if (p->httpd)
 		pw_httpd_stop(p->httpd);
+	p->httpd = NULL;
 	if (p->server)
 		pw_server_stop(p->server, STOP_GRACE_MS);
 	for (size_t i = 0; i < p->deliver_count; i++)
@@ -380,6 +433,7 @@ static void stop(struct policysync *p)
 	publish_free(p->publish);
 	keeper_free(p->keeper);
 	policy_source_stop(p->source);
+	kube_free(p->kube);
 	if (p->beat_timer)
 		pw_timer_free(p->beat_timer);
 	pw_loop_free(p->loop);
@@ -396,7 +450,7 @@ int policysync_run(const struct settings *settings, struct pw_err *err)
 	p->settings = settings;
 	r = start(p, err);
 	if (r == 0) {
-		if (p->httpd)
+		if (p->httpd && !p->kube)
 			pw_httpd_set_ready(p->httpd, true, "");
 		pw_log_info("policysync", "ready on %s", settings->listen);
 		r = pw_loop_run(p->loop, err);

@@ -5,6 +5,7 @@
  *   main loop   signals, policy folder -> policy snapshot
  *   rpc loop    PolicyService (publish), NodeService (nodes), ReportService (report)
  *   keeper      database: spool, profiles
+ *   kube        with --kube: instead of the folder; a thread for each watched kind, writer, lease
  *   runtime     asks container runtimes (only with --runtime-socket)
  *   one thread per output, the HTTP thread
  */

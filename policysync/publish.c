@@ -9,10 +9,6 @@
 
 #define STATUS_BYTES ((size_t)1 << 20)
 
-struct problem {
-	char object[200], field[200], message[300]; /* escaped */
-};
-
 struct analyzer {
 	struct publish *publish;
 	struct pw_call *call; /* held */
@@ -20,7 +16,7 @@ struct analyzer {
 	char revision[72];    /* escaped; of the last status */
 	uint64_t serial_sent, serial_in_force;
 	bool in_force, finished;
-	struct problem problems[PUBLISH_PROBLEMS];
+	struct publish_problem problems[PUBLISH_PROBLEMS];
 	size_t problem_count;
 	struct analyzer *prev, *next;
 };
@@ -33,6 +29,8 @@ struct publish {
 	struct pw_metrics *metrics;
 	struct analyzer *analyzers;
 	uint32_t count;
+	void (*on_progress)(void *ctx, const struct publish_progress *progress);
+	void *progress_ctx;
 };
 
 static void add_status(struct pw_buf *out, const struct analyzer *a)
@@ -43,7 +41,7 @@ static void add_status(struct pw_buf *out, const struct analyzer *a)
 		a->name, (unsigned long long)a->serial_in_force, a->revision,
 		a->in_force ? "true" : "false");
 	for (size_t i = 0; i < a->problem_count; i++) {
-		const struct problem *p = &a->problems[i];
+		const struct publish_problem *p = &a->problems[i];
 
 		(void)pw_buf_addf(out, "%s{\"object\":", i > 0 ? "," : "");
 		(void)pw_escape_json(out, pw_slice_str(p->object));
@@ -54,6 +52,32 @@ static void add_status(struct pw_buf *out, const struct analyzer *a)
 		(void)pw_buf_add_byte(out, '}');
 	}
 	(void)pw_buf_add_str(out, "]}");
+}
+
+static void add_problems(struct publish_progress *to, const struct analyzer *a)
+{
+	for (size_t i = 0; i < a->problem_count && to->problem_count < PUBLISH_PROBLEMS; i++)
+		to->problems[to->problem_count++] = a->problems[i];
+}
+
+static void tell_progress(struct publish *p)
+{
+	struct publish_progress *progress;
+	const struct analyzer *a;
+
+	if (!p->on_progress)
+		return;
+	progress = pw_alloc0(1, sizeof(*progress));
+	if (!progress)
+		return; /* the next change tells it */
+	DL_FOREACH (p->analyzers, a) {
+		if (!a->name[0])
+			continue;
+		progress->serials[progress->analyzer_count++] = a->serial_in_force;
+		add_problems(progress, a);
+	}
+	p->on_progress(p->progress_ctx, progress);
+	free(progress);
 }
 
 static void count_analyzers(struct publish *p)
@@ -80,6 +104,7 @@ static void refresh_status(struct publish *p)
 	char *text;
 
 	count_analyzers(p);
+	tell_progress(p);
 	pw_buf_init(&out, STATUS_BYTES);
 	(void)pw_buf_add_byte(&out, '[');
 	DL_FOREACH (p->analyzers, a) {
@@ -167,7 +192,7 @@ static void take_problems(struct analyzer *a, const Podward__V1__PolicyStatus *s
 
 	for (size_t i = 0; i < count; i++) {
 		const Podward__V1__PolicyProblem *from = status->problems[i];
-		struct problem *to = &a->problems[i];
+		struct publish_problem *to = &a->problems[i];
 
 		escape_field(to->object, sizeof(to->object), from->object);
 		escape_field(to->field, sizeof(to->field), from->field);
@@ -293,4 +318,11 @@ void publish_method(struct publish *p, struct pw_method *out)
 		.on_stop = on_stop,
 		.method_ctx = p,
 	};
+}
+
+void publish_on_progress(struct publish *p,
+	void (*fn)(void *ctx, const struct publish_progress *progress), void *ctx)
+{
+	p->on_progress = fn;
+	p->progress_ctx = ctx;
 }

@@ -25,3 +25,18 @@ void publish_method(struct publish *p, struct pw_method *out);
 void publish_changed(struct publish *p);
 /* Analyzers and what they have in force, as a JSON array. Any thread. */
 int publish_status(struct publish *p, struct pw_buf *out); /* errors stick in out */
+
+struct publish_problem {
+	char object[200], field[200], message[300]; /* escaped */
+};
+
+/* How far the analyzers that are connected are. */
+struct publish_progress {
+	size_t analyzer_count;
+	uint64_t serials[PUBLISH_ANALYZERS]; /* in force at each, 0 = none yet */
+	size_t problem_count;
+	struct publish_problem problems[PUBLISH_PROBLEMS]; /* the first ones of all */
+};
+/* fn is called on the rpc loop after each change. Before the server starts. */
+void publish_on_progress(struct publish *p,
+	void (*fn)(void *ctx, const struct publish_progress *progress), void *ctx);

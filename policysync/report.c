@@ -14,6 +14,8 @@ struct report {
 	struct pw_metrics *metrics;
 	uint32_t streams;
 	struct load_ctx load;
+	void (*on_learned)(void *ctx, struct pw_slice group);
+	void *learned_ctx;
 };
 
 /* One Report call. References: the call's own until on_closed, and one of each job in flight. */
@@ -215,6 +217,15 @@ static int job_apply(struct keeper *k, struct keeper_job *base, struct pw_err *e
 	return apply_items(k, (const Podward__V1__ReportItems *)msg, err);
 }
 
+static void tell_learned(const struct report *r, const Podward__V1__ReportItems *items)
+{
+	for (size_t i = 0; r->on_learned && i < items->n_profiles; i++) {
+		ProtobufCBinaryData group = items->profiles[i]->state->pod_group;
+
+		r->on_learned(r->learned_ctx, pw_slice_of(group.data, group.len));
+	}
+}
+
 static int hand_over(struct stream *s, const Podward__V1__ReportItems *items)
 {
 	size_t len = podward__v1__report_items__get_packed_size(items);
@@ -236,6 +247,7 @@ static int hand_over(struct stream *s, const Podward__V1__ReportItems *items)
 		free(job);
 		return r;
 	}
+	tell_learned(s->report, items);
 	s->refs++;
 	s->in_flight++;
 	return 0;
@@ -317,7 +329,7 @@ int report_new(struct pw_rpc_loop *loop, struct keeper *keeper, struct pw_metric
 	r->loop = loop;
 	r->keeper = keeper;
 	r->metrics = metrics;
-	r->load = (struct load_ctx){loop, keeper};
+	r->load = (struct load_ctx){loop, keeper, false};
 	*ret = r;
 	return 0;
 }
@@ -341,4 +353,24 @@ void report_methods(struct report *r, struct pw_method out[REPORT_METHODS])
 		.method_ctx = r,
 	};
 	report_load_method(&r->load, &out[1]);
+}
+
+void report_on_learned(struct report *r, void (*fn)(void *ctx, struct pw_slice group), void *ctx)
+{
+	r->on_learned = fn;
+	r->learned_ctx = ctx;
+	r->load.held = true;
+}
+
+static void on_loaded(void *ctx)
+{
+	struct report *r = ctx;
+
+	r->load.held = false;
+}
+
+void report_post_loaded(struct report *r)
+{
+	if (pw_rpc_loop_post(r->loop, on_loaded, r) < 0)
+		pw_log_error("report", "too much is posted; profiles stay held back");
 }

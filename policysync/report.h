@@ -22,5 +22,11 @@ int report_new(struct pw_rpc_loop *loop, struct keeper *keeper, struct pw_metric
 	struct report **ret) PW_MUST_CHECK;
 void report_free(struct report *r); /* after the server and the keeper stopped */
 void report_methods(struct report *r, struct pw_method out[REPORT_METHODS]);
+/*
+ * fn is called on the rpc loop for each group of which something was learned; profiles are held
+ * back from analyzers until report_post_loaded. Before the server starts.
+ */
+void report_on_learned(struct report *r, void (*fn)(void *ctx, struct pw_slice group), void *ctx);
+void report_post_loaded(struct report *r); /* any thread */
 /* Any thread; for tests and fuzzers: what a message is refused for. */
 int report_check_items(const Podward__V1__ReportItems *items, struct pw_err *err) PW_MUST_CHECK;

@@ -125,6 +125,10 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 {
 	struct load *l = pw_call_ctx(call);
 
+	if (l->ctx->held) {
+		pw_call_finish(call, PW_RPC_UNAVAILABLE, "profiles are not listed yet");
+		return;
+	}
 	if (copy_filter(l, (const Podward__V1__LoadProfilesRequest *)msg) < 0)
 		pw_call_finish(call, PW_RPC_RESOURCE_EXHAUSTED, "pod_groups: too many");
 	else

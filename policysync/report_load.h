@@ -11,6 +11,7 @@
 struct load_ctx {
 	struct pw_rpc_loop *loop;
 	struct keeper *keeper;
+	bool held; /* what others stored is not loaded yet: analyzers ask again */
 };
 
 /* ctx is borrowed until the server stopped. */

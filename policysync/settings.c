@@ -20,6 +20,17 @@ static const struct pw_setting table[] = {
 		"Folder with policies, exclusions and signature sets (*.yaml, *.yml); without it "
 		"the"
 		" embedded defaults count"},
+	{"kube", PW_SETTING_BOOL, FIELD(kube), "false", 0, 0, NULL, NULL,
+		"In a cluster: policies and pods come from the API server"},
+	{"kubeconfig", PW_SETTING_TEXT, FIELD(kubeconfig), NULL, 0, 0, NULL, "FILE",
+		"With --kube: how to reach the API server; without it as the pod's service "
+		"account"},
+	{"replica", PW_SETTING_TEXT, FIELD(replica), NULL, 0, 0, NULL, "NAME",
+		"With --kube: this replica's name in the Lease; without it the host name"},
+	{"profile-write", PW_SETTING_DURATION, FIELD(profile_write_ns), "60s", PW_NS_PER_S,
+		3600 * PW_NS_PER_S, NULL, "DURATION",
+		"With --kube: how soon what was learned is in its RuntimeProfile; ten times later "
+		"while it goes on changing"},
 	{"analyzers", PW_SETTING_TEXT, FIELD(analyzers), NULL, 0, 0, NULL, "NAME=ADDRESS,…",
 		"Analyzers that collectors send to"},
 	{"runtime-socket", PW_SETTING_TEXT, FIELD(runtime_socket), NULL, 0, 0, NULL, "PATH,…",
@@ -135,4 +146,26 @@ int settings_outputs(const struct settings *s, struct output_list *ret, struct p
 	if (s->webhook_url)
 		r = add_webhook(s, ret, err);
 	return r == 0 && s->outputs ? outputs_read_file(ret, s->outputs, err) : r;
+}
+
+int settings_check_kube(const struct settings *s, struct pw_err *err)
+{
+	const struct {
+		const char *name;
+		bool given;
+	} not_with[] = {{"policies", s->policies != NULL},
+		{"runtime-socket", s->runtime_socket != NULL},
+		{"backend-url", s->bundle.url != NULL}},
+	  only_with[] = {{"kubeconfig", s->kubeconfig != NULL}, {"replica", s->replica != NULL}};
+
+	for (size_t i = 0; s->kube && i < PW_COUNT(not_with); i++)
+		if (not_with[i].given)
+			return pw_err_set(err, -EINVAL,
+				"--%s: not with --kube, where the API server says it",
+				not_with[i].name);
+	for (size_t i = 0; !s->kube && i < PW_COUNT(only_with); i++)
+		if (only_with[i].given)
+			return pw_err_set(
+				err, -EINVAL, "--%s: only with --kube", only_with[i].name);
+	return 0;
 }

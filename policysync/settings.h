@@ -11,11 +11,12 @@ struct settings {
 	const char *listen, *state_dir, *policies, *analyzers, *runtime_socket;
 	const char *webhook_url, *webhook_header_file, *webhook_ca_file, *metrics_listen;
 	const char *outputs, *cluster;
+	const char *kubeconfig, *replica;
 	struct pw_security security;
 	struct bundle_settings bundle;
-	bool scope_systemd;
+	bool scope_systemd, kube;
 	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
-	uint64_t spool_size, spool_age_ns;
+	uint64_t spool_size, spool_age_ns, profile_write_ns;
 	uint64_t log_level, log_format;
 };
 
@@ -39,3 +40,5 @@ int settings_addresses(
 /* The outputs of the command line and of --outputs, without stdout. */
 int settings_outputs(
 	const struct settings *s, struct output_list *ret, struct pw_err *err) PW_MUST_CHECK;
+/* --kube and what goes with it. */
+int settings_check_kube(const struct settings *s, struct pw_err *err) PW_MUST_CHECK;

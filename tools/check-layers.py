@@ -77,7 +77,7 @@ DOOR_TESTS = {"openssl/*": ["common/rpc/tests/*", "policysync/tests/test_bundle.
 
 # library or program target's folder -> what its link line may name
 LINKS = {
-    "common/base": {"ext::uv", "ext::xxhash"},
+    "common/base": {"ext::uv", "ext::xxhash", "ext::zstd"},
     "common/testing": {"pw_base", "ext::cmocka"},
     "common/wire": {"pw_base", "pw_protos", "ext::protobufc"},
     "common/rpc": {"pw_base", "pw_wire", "pw_protos", "ext::grpc", "ext::protobufc", "ext::crypto", "ext::ssl"},

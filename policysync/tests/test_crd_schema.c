@@ -14,17 +14,25 @@ struct walk {
 	size_t fields;
 };
 
+static size_t read_text(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t length;
+
+	assert_non_null(f);
+	length = fread(text, 1, size - 1, f);
+	text[length] = '\0';
+	assert_int_equal(fclose(f), 0);
+	return length;
+}
+
 static struct pw_json *read_yaml(const char *path)
 {
 	static char text[64 * 1024];
 	struct pw_json **docs = NULL, *first;
 	struct pw_err err = PW_ERR_INIT;
-	size_t count = 0, length;
-	FILE *f = fopen(path, "re");
+	size_t count = 0, length = read_text(path, text, sizeof(text));
 
-	assert_non_null(f);
-	length = fread(text, 1, sizeof(text), f);
-	assert_int_equal(fclose(f), 0);
 	if (pw_yaml_parse(pw_slice_of(text, length), &docs, &count, &err) < 0)
 		fail_msg("%s: %s", path, err.msg);
 	assert_int_equal(count, 1);
@@ -143,10 +151,64 @@ static void every_field_of_a_definition_is_known_to_the_reader(void **state)
 	}
 }
 
+/* Names in the lists "what[] = {…}" of a reader's source. */
+static void check_lists(const char *source, const char *what, const char *crd)
+{
+	static char code[64 * 1024], schema[64 * 1024];
+	char wanted[80];
+	size_t found = 0;
+	char *at = code;
+
+	read_text(source, code, sizeof(code));
+	read_text(crd, schema, sizeof(schema));
+	while ((at = strstr(at, what)) != NULL) {
+		char *end = strchr(at, '}'), *quote = strchr(at, '"');
+
+		for (; quote && end && quote < end; quote = strchr(quote, '"')) {
+			size_t length = strcspn(quote + 1, "\"");
+
+			/* "name:" as a property, or the name in an enum */
+			(void)snprintf(wanted, sizeof(wanted), "%.*s", (int)length, quote + 1);
+			if (!strstr(schema, wanted))
+				fail_msg("%s knows \"%s\", %s does not", source, wanted, crd);
+			quote += length + 2;
+			found++;
+		}
+		at = end;
+	}
+	assert_true(found > 1);
+}
+
+static void every_name_that_a_reader_knows_is_in_the_definition(void **state)
+{
+	static const struct {
+		const char *source, *what, *plural;
+	} rows[] = {
+		{"crd_policy.c", "known[] = {", "clusterruntimepolicies"},
+		{"crd_policy.c", "names[] = {", "runtimepolicies"},
+		{"crd_policy.c", "names[] = {", "clusterruntimepolicies"},
+		{"crd_exclusion.c", "known[] = {", "runtimeexclusions"},
+		{"crd_exclusion.c", "known[] = {", "clusterruntimeexclusions"},
+		{"crd_signature.c", "known[] = {", "signaturesets"},
+		{"crd_signature.c", "modes[] = {", "signaturesets"},
+		{"crd_read.c", "known[] = {", "clusterruntimepolicies"},
+	};
+	char source[512], crd[512];
+
+	(void)state;
+	for (size_t i = 0; i < PW_COUNT(rows); i++) {
+		(void)snprintf(
+			source, sizeof(source), PW_SOURCE_DIR "/policysync/%s", rows[i].source);
+		(void)snprintf(crd, sizeof(crd), CRDS "%s.yaml", rows[i].plural);
+		check_lists(source, rows[i].what, crd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_of_a_definition_is_known_to_the_reader),
+		cmocka_unit_test(every_name_that_a_reader_knows_is_in_the_definition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The source of policies in a cluster: custom resources, laid over the embedded defaults. Changes
+ * are gathered for KUBE_POLICIES_GATHER_MS, then published as one set. An object that is refused
+ * leaves its previous version in force. Nothing is published before every kind was listed once:
+ * half of the policies would be worse than the ones that analyzers have. Says for each object which
+ * status it should have; who writes it is another's business (kube_writer). Thread: the main
+ * loop's. Ceilings: POLICY_SET_OBJECTS objects, POLICY_SET_BYTES in all.
+ */
+#include "common/base/loop.h"
+#include "common/base/snapshot.h"
+#include "policysync/kube_object.h"
+#include "policysync/metrics.h"
+#include "policysync/policy_set.h"
+#include "policysync/publish.h"
+
+#define KUBE_POLICIES_GATHER_MS 50
+
+struct kube_policies;
+
+struct kube_policies_stats {
+	size_t objects, refused;
+	char revision[33];
+};
+
+struct kube_policies_settings {
+	void (*on_change)(void *ctx); /* after each new set */
+	void *ctx;
+	struct pw_metrics *metrics; /* NULL = none */
+};
+
+int kube_policies_new(struct pw_loop *loop, const struct kube_policies_settings *settings,
+	struct kube_policies **ret, struct pw_err *err) PW_MUST_CHECK;
+void kube_policies_free(struct kube_policies *k); /* after the readers put their sets back */
+/* Values are struct policy_set; nothing until kube_policies_set_synced. */
+struct pw_snapshot *kube_policies_snapshot(struct kube_policies *k);
+
+void kube_policies_put_take(struct kube_policies *k, struct kube_object *o);
+void kube_policies_remove(struct kube_policies *k, const char *key);
+void kube_policies_set_synced(struct kube_policies *k); /* every kind was listed */
+void kube_policies_set_progress(struct kube_policies *k, const struct publish_progress *progress);
+void kube_policies_get_stats(const struct kube_policies *k, struct kube_policies_stats *ret);
+
+/*
+ * Calls write for each object whose status is not what it should be and that is not being written.
+ * write returns true when it took the job; it ends with kube_policies_written.
+ */
+void kube_policies_each_stale(struct kube_policies *k,
+	bool (*write)(
+		void *ctx, const char *key, const char *version, const struct kube_status *status),
+	void *ctx);
+void kube_policies_written(struct kube_policies *k, const char *key);
