@@ -229,6 +229,12 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 		finish(a, PW_RPC_INVALID_ARGUMENT, "analyzer: expected 1 to 64 bytes");
 		return;
 	}
+	if (!a->name[0] &&
+		!pw_call_may_be(call, pw_slice_of(status->analyzer.data, status->analyzer.len))) {
+		finish(a, PW_RPC_PERMISSION_DENIED,
+			"analyzer: the certificate is for another analyzer");
+		return;
+	}
 	if (!a->name[0]) {
 		escape_field(a->name, sizeof(a->name), status->analyzer);
 		pw_log_info("publish", "analyzer %s watches policies", a->name);

@@ -378,7 +378,7 @@ const char *pw_call_peer(const struct pw_call *c)
 
 bool pw_call_may_be(const struct pw_call *c, struct pw_slice name)
 {
-	return !c->has_identity || pw_slice_eq_str(name, c->identity.name);
+	return !c->has_identity || !c->identity.name[0] || pw_slice_eq_str(name, c->identity.name);
 }
 
 void pw_call_next(struct pw_call *c)

@@ -109,7 +109,8 @@ void pw_call_set_ctx(struct pw_call *call, void *ctx);
 void *pw_call_ctx(const struct pw_call *call);
 void *pw_call_method_ctx(const struct pw_call *call); /* of the method's row in the table */
 const char *pw_call_peer(const struct pw_call *call); /* "unix:…", "ipv4:…" */
-/* False when the peer has a certificate and it is for another name. */
+/* False when the peer has a certificate and it is for another name. One without a name is for all
+ * of its role: whoever issues the same to many gives up this check. */
 bool pw_call_may_be(const struct pw_call *call, struct pw_slice name);
 /* Reads the next message (the first is read without asking). */
 void pw_call_next(struct pw_call *call);

@@ -129,6 +129,20 @@ static void names_in_dns_form_count_like_uris(void **state)
 	bench_done(&b);
 }
 
+static void a_certificate_without_a_name_is_for_all_of_its_role(void **state)
+{
+	static const struct certs_wish shared = {.dns = "collector.podward.svc"};
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, &analyzer_wish);
+	certs_write(b.authority, &shared, b.client.cert, b.client.key);
+	connect_once(&b, "up");
+	assert_true(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-1")));
+	assert_true(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-2")));
+	bench_done(&b);
+}
+
 static void other_roles_may_not_call_the_method(void **state)
 {
 	static const struct {
@@ -474,6 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_know_each_other),
 		cmocka_unit_test(names_in_dns_form_count_like_uris),
+		cmocka_unit_test(a_certificate_without_a_name_is_for_all_of_its_role),
 		cmocka_unit_test(other_roles_may_not_call_the_method),
 		cmocka_unit_test(a_server_of_another_role_is_not_talked_to),
 		cmocka_unit_test(a_server_of_a_foreign_authority_is_not_talked_to),
