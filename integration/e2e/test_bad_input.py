@@ -201,7 +201,7 @@ def foreign_bytes_on_the_grpc_port_harm_nobody(options):
     address = f"127.0.0.1:{port}"
     noise = [b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 4096, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
              b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 200, os.urandom(65536)]
-    with Rig(options.bin, extra={"analyzer": ["--listen", address]}) as rig:
+    with Rig(options.bin, extra={"analyzer": ["--listen", address, "--insecure"]}) as rig:
         rig.start("policysync", "analyzer")
         for piece in noise * 4:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
