@@ -126,7 +126,11 @@ static int add_texts(
 	e |= report_bytes(r, f->detector, &a->detector);
 	e |= report_bytes(r, f->title, &a->title);
 	e |= report_bytes(r, f->reason, &a->reason);
-	e |= report_bytes(r, pw_slice_sub(f->event->object, 0, OBJECT_BYTES), &a->object);
+	/* Some events have numbers only: then what was made of them. */
+	e |= report_bytes(r,
+		pw_slice_sub(
+			f->event->object.len > 0 ? f->event->object : f->object, 0, OBJECT_BYTES),
+		&a->object);
 	e |= report_bytes(r, f->baseline, &a->baseline);
 	e |= report_bytes(r, f->nearest, &a->nearest);
 	/* Too long for a ready-made text: none is better than a cut one. */

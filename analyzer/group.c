@@ -302,7 +302,7 @@ int group_make_room(struct group *g)
 		children >= 3 && baseline_count(g->baseline) >= near; children /= 2)
 		if (widen(g, children) < 0)
 			return -ENOMEM;
-	g->is_widened = true;
+	g->is_widened = baseline_count(g->baseline) >= near;
 	return 0;
 }
 

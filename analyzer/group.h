@@ -28,7 +28,7 @@ struct group {
 	struct view *views[GROUP_VIEWS];
 	uint32_t next_view;
 	bool learned_late;    /* after the end of learning, from an event of before: settle again */
-	bool is_widened;      /* for room; once more only when the baseline has grown again */
+	bool is_widened;      /* for room, as far as it goes: there is nothing left to win */
 	uint64_t learning_ns; /* of the policy that was last looked at */
 	uint64_t nodes[GROUP_NODES];
 	uint32_t node_count; /* > GROUP_NODES = more than are kept: any node may be one of them */

@@ -72,6 +72,7 @@ static int restore_state(struct group *g, const Podward__V1__ProfileState *s)
 
 int profile_message_load(struct group *g, const Podward__V1__ProfileDelta *d)
 {
+	uint32_t templates = baseline_template_count(g->baseline);
 	int r = d->state->epoch < g->learning.epoch ? 1 : restore_state(g, d->state);
 
 	if (r != 0)
@@ -81,7 +82,8 @@ int profile_message_load(struct group *g, const Podward__V1__ProfileDelta *d)
 		if (r == -ENOMEM)
 			return r;
 	}
-	return baseline_sweep(g->baseline);
+	/* What templates of earlier parts stand for was not taken in to begin with. */
+	return baseline_template_count(g->baseline) > templates ? baseline_sweep(g->baseline) : 0;
 }
 
 static int add_versions(struct report *r, const struct group *g, const struct baseline_row *row,

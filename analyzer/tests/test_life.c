@@ -335,6 +335,32 @@ static void users_freeze_remove_relearn_and_start_over(void **state)
 	life_done(&l);
 }
 
+/* More names than a baseline holds: folders are taken as a whole, nothing is refused. */
+static void a_full_baseline_widens_instead_of_refusing(void **state)
+{
+	struct life l;
+	char path[64];
+
+	(void)state;
+	life_init(&l, 0);
+	start(&l, "a");
+	for (unsigned i = 0; i < 60000; i++) {
+		unsigned name = i / 500;
+
+		(void)snprintf(path, sizeof(path), "/data/%c%c%c/%c%c-file", 'a' + i % 20,
+			'a' + i / 20 % 25, 'k', 'a' + name % 26, 'a' + name / 26);
+		assert_int_equal(life_read(&l, "a", path), 0);
+	}
+	assert_int_equal(baseline_refused(life_group(&l)->baseline), 0);
+	assert_true(baseline_count(life_group(&l)->baseline) < BASELINE_KEYS_DEFAULT);
+	assert_string_equal(life_group(&l)->learning.partial_reason, "");
+	life_pass(&l, 24 * LIFE_HOUR);
+	life_pass(&l, 24 * LIFE_HOUR);
+	life_pass(&l, 24 * LIFE_HOUR);
+	assert_int_equal(life_read(&l, "a", "/data/bck/ab-file"), 0);
+	life_done(&l);
+}
+
 static void losses_make_it_partial_and_alerts_say_so(void **state)
 {
 	struct life l;
@@ -399,6 +425,7 @@ int main(void)
 		cmocka_unit_test(probes_are_told_from_intruders_by_their_number),
 		cmocka_unit_test(late_batches_are_learned_and_generalised),
 		cmocka_unit_test(users_freeze_remove_relearn_and_start_over),
+		cmocka_unit_test(a_full_baseline_widens_instead_of_refusing),
 		cmocka_unit_test(losses_make_it_partial_and_alerts_say_so),
 		cmocka_unit_test(what_was_lost_and_told_again_gives_the_same_baseline),
 	};

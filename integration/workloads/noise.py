@@ -120,14 +120,14 @@ class Batch:
         shutil.rmtree(self.control, ignore_errors=True)
 
 
-def policy(options):
+def policy(learn):
     return ("apiVersion: podward.dev/v1alpha1\nkind: ClusterRuntimePolicy\nmetadata: {name: noise}\nspec:\n"
-            f"  priority: 900\n  profile: {{enabled: true, learningDuration: {options.learn}s}}\n")
+            f"  priority: 900\n  profile: {{enabled: true, learningDuration: {learn}s}}\n")
 
 
-def judge(batch, alerts):
+def judge(lives, marks, alerts):
     """{workload: row} from the alerts, by the time of their first event."""
-    rows = {name: {"lives": batch.lives[name], "steady": [], "drift": [], "signatures": []} for name in batch.names}
+    rows = {name: {"lives": count, "steady": [], "drift": [], "signatures": []} for name, count in lives.items()}
     for a in alerts:
         name = a["pod_group"].split("/")[-1]
         if name not in rows:
@@ -135,10 +135,11 @@ def judge(batch, alerts):
         when = a["first_wall_ns"]
         what = f"{a['detector']} {a.get('object', '')}"
         if not a["detector"].startswith("profile/"):
-            rows[name]["signatures"].append(what)
-        elif when < batch.marks["drift"]:
+            if when < marks["drift"]:
+                rows[name]["signatures"].append(what)
+        elif when < marks["drift"]:
             rows[name]["steady"].append(what)
-        elif when < batch.marks["stop"]:
+        elif when < marks["stop"]:
             rows[name]["drift"].append(what)
     return rows
 
@@ -148,7 +149,7 @@ def run_batch(options, names, podman, number):
     try:
         with Rig(options.bin, node="noise", runtime_socket=podman.start_api() if podman.api is None else
                  os.path.join(podman.folder, "podman.sock")) as rig:
-            rig.write_policy("policy.yaml", policy(options))
+            rig.write_policy("policy.yaml", policy(options.learn))
             if options.record:
                 rig.services["collector"].argv += ["--record", os.path.join(options.record, f"{number}.pwrec")]
             rig.start()
@@ -158,7 +159,7 @@ def run_batch(options, names, podman, number):
             time.sleep(3)
             lost = rig.metric_sum("collector", "podward_collector_events_lost_total")
             wait_until(lambda: rig.metric_sum("policysync", "podward_policysync_output_lag_alerts") <= 0, 20, "outputs")
-            rows = judge(batch, rig.spooled())
+            rows = judge(batch.lives, batch.marks, rig.spooled())
             if lost:
                 print(f"  {lost:.0f} events were lost")
             if options.verbose:
@@ -172,7 +173,8 @@ def run_batch(options, names, podman, number):
 def tell(path, batch):
     """What the runtime says of its containers, for a replay without it, and when the phases began."""
     with open(path, "w", encoding="utf-8") as f:
-        json.dump({"containers": batch.listing, "marks": batch.marks, "lives": batch.lives}, f, indent=1,
+        json.dump({"containers": batch.listing, "marks": batch.marks, "lives": batch.lives,
+                   "policy": policy(batch.options.learn)}, f, indent=1,
                   sort_keys=True)
 
 

@@ -52,16 +52,16 @@ class Runtime:
         self.thread.join(10)
 
 
-def play(bin_dir, path, policy, seconds=120):
+def play(bin_dir, path, told_path, seconds=120):
     """(alerts of the spool, pages of the groups, what the file says beside the records)"""
-    with open(path[:-len(".pwrec")] + ".json", encoding="utf-8") as f:
+    with open(told_path, encoding="utf-8") as f:
         told = json.load(f)
     with Rig(bin_dir, node="noise") as rig:
         socket = os.path.join(rig.folder, "runtime.sock")
         runtime = Runtime(socket, told["containers"])
         try:
             rig.services["policysync"].argv += ["--runtime-socket", socket]
-            rig.write_policy("policy.yaml", policy)
+            rig.write_policy("policy.yaml", told["policy"])
             collector = rig.services["collector"]
             collector.argv += ["--replay", path]
             rig.start("policysync", "analyzer")
