@@ -158,12 +158,14 @@ static void refused(struct deliver *d, const struct pw_err *err)
 /* The next part grows again after it was halved. */
 static void next_part(struct deliver *d, size_t done)
 {
+	size_t len = done * 2 < d->output.max_rows ? done * 2 : d->output.max_rows;
+
 	d->from += done;
 	if (d->from >= d->item_count) {
 		fetch(d);
 		return;
 	}
-	d->len = done * 2 < d->item_count - d->from ? done * 2 : d->item_count - d->from;
+	d->len = len < d->item_count - d->from ? len : d->item_count - d->from;
 	send_part(d);
 }
 
@@ -210,6 +212,10 @@ static void send_part(struct deliver *d)
 	enum output_result result;
 	uint32_t wait_ms = 0;
 
+	if (d->len == 0) { /* again after the cursor of a batch that was left out could not move */
+		settle(d, NULL);
+		return;
+	}
 	if (!d->is_refresh && !take_tokens(d))
 		return;
 	d->state = SENDING;
