@@ -122,9 +122,11 @@ static uint64_t incident_of(const struct judge_case *c, const struct behaviour *
 
 	while (root->parent && root->parent->container == root->container)
 		root = root->parent;
-	if (b->dimension != DIM(NET_EGRESS) && b->dimension != DIM(NET_LISTEN) &&
-		b->dimension != DIM(PRIVILEGE) && b->dimension != DIM(SYSCALL) &&
-		b->dimension != DIM(CAPABILITY) && b->dimension != DIM(EXEC))
+	if (b->dimension == DIM(SYSCALL))
+		form = (struct pw_slice){NULL, 0}; /* a new program brings a dozen at once */
+	else if (b->dimension != DIM(NET_EGRESS) && b->dimension != DIM(NET_LISTEN) &&
+		 b->dimension != DIM(PRIVILEGE) && b->dimension != DIM(CAPABILITY) &&
+		 b->dimension != DIM(EXEC))
 		form = behaviour_form(b->object, text);
 	return pw_hash_mix(behaviour_key(b->dimension, b->actor, form), pw_hash64(root->exe, 0));
 }

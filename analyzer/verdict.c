@@ -17,9 +17,10 @@ static uint32_t of_dimension(const struct verdict *v)
 		return SEV(HIGH);
 	case DIM(FILE_READ):
 	case DIM(FILE_DELETE):
-	case DIM(SYSCALL):
 	case DIM(EXEC_ARGS):
 		return SEV(LOW);
+	case DIM(SYSCALL):
+		return SEV(INFO);
 	default:
 		return SEV(MEDIUM);
 	}

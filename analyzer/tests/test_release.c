@@ -179,6 +179,21 @@ static void a_thousand_names_of_one_form_are_one_alert_with_their_number(void **
 	life_done(&l);
 }
 
+static void new_system_calls_are_one_incident(void **state)
+{
+	uint32_t alerts = 0;
+	struct life l;
+
+	(void)state;
+	learned(&l);
+	for (uint32_t i = 0; i < 40; i++)
+		alerts += life_event(&l, "old-1", PW_EVENT_SYSCALL, "", i, 0);
+	assert_int_equal(alerts, 1);
+	assert_string_equal(l.last_detector, "profile/syscall");
+	assert_int_equal(l.last_severity, PODWARD__V1__SEVERITY__SEVERITY_INFO);
+	life_done(&l);
+}
+
 static void noise_ends_in_a_summary_that_counts_exactly(void **state)
 {
 	uint32_t alerts = 0;
@@ -221,6 +236,7 @@ int main(void)
 		cmocka_unit_test(what_one_new_replica_alone_does_is_told_and_stays_unknown),
 		cmocka_unit_test(nothing_grave_hides_in_a_rollout),
 		cmocka_unit_test(a_thousand_names_of_one_form_are_one_alert_with_their_number),
+		cmocka_unit_test(new_system_calls_are_one_incident),
 		cmocka_unit_test(noise_ends_in_a_summary_that_counts_exactly),
 	};
 
