@@ -7,6 +7,7 @@
 
 static const double delay_buckets[] = {0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5};
 
+#define SERIES_MAX             320 /* kinds of events times reasons or results */
 #define BUCKETS_OF(type_)      ((type_) == PW_HISTOGRAM ? delay_buckets : NULL)
 #define BUCKET_COUNT_OF(type_) ((type_) == PW_HISTOGRAM ? PW_COUNT(delay_buckets) : 0)
 
@@ -17,6 +18,7 @@ const struct pw_metric_spec metrics_table[METRICS] = {
 		.type = type_,                          \
 		.help = help_,                          \
 		.labels = {label0, label1},             \
+		.series_limit = SERIES_MAX,             \
 		.buckets = BUCKETS_OF(type_),           \
 		.bucket_count = BUCKET_COUNT_OF(type_), \
 	},
@@ -78,6 +80,29 @@ static void publish_pipeline(struct pw_metrics *m, const struct pipeline_stats *
 	publish_tables(m, s);
 }
 
+static void kernel_events(struct pw_metrics *m, unsigned kind, const char *result, uint64_t value)
+{
+	pw_metric_set_counter(pw_metric(m, METRIC_SEEN_IN_KERNEL,
+				      event_type_name((enum event_type)kind), result, NULL),
+		value);
+}
+
+/* The ledger: the first is the sum of the others. */
+static void publish_ledger(struct pw_metrics *m, const struct abi_counters *k)
+{
+	for (unsigned kind = 1; kind < ABI_KIND_COUNT; kind++) {
+		uint64_t dropped_sum = 0;
+
+		for (unsigned i = 0; i < ABI_DROP_COUNT; i++)
+			dropped_sum += k->dropped[kind][i];
+		kernel_events(m, kind, "seen", k->seen[kind]);
+		kernel_events(m, kind, "folded", k->folded[kind]);
+		kernel_events(m, kind, "filtered", k->filtered[kind]);
+		kernel_events(m, kind, "submitted", k->submitted[kind]);
+		kernel_events(m, kind, "dropped", dropped_sum);
+	}
+}
+
 static void publish_source(struct pw_metrics *m, const struct source_stats *s)
 {
 	static const char *const reasons[ABI_DROP_COUNT] = {
@@ -102,6 +127,7 @@ static void publish_source(struct pw_metrics *m, const struct source_stats *s)
 		for (unsigned i = 0; i < ABI_DROP_COUNT; i++)
 			dropped(m, event_type_name((enum event_type)kind), reasons[i],
 				s->kernel.dropped[kind][i]);
+	publish_ledger(m, &s->kernel);
 	dropped(m, "unknown", "record_size", s->refused);
 	for (unsigned i = 0; i < ABI_READ_SITES; i++)
 		counter(m, METRIC_READ_FAILURES, sites[i], s->kernel.read_failures[i]);

@@ -439,6 +439,16 @@ void pipeline_note_loss(struct pipeline *p, uint32_t reason, uint64_t count)
 	loss_add(&p->loss, 0, reason, count);
 }
 
+bool pipeline_note_loss_of(struct pipeline *p, uint64_t cgroup, uint32_t reason, uint64_t count)
+{
+	const struct container *c = scope_container_of_cgroup(p->scope, cgroup);
+
+	if (!c)
+		return false;
+	loss_add(&p->loss, c->ref, reason, count);
+	return true;
+}
+
 void pipeline_note_gap(struct pipeline *p)
 {
 	procs_note_gap(p->procs);

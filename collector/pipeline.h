@@ -104,6 +104,8 @@ void pipeline_sweep(struct pipeline *p);
 int pipeline_update(struct pipeline *p, const struct node_update *update) PW_MUST_CHECK;
 /* Events that were lost before or behind the pipeline; reason: LossReason. */
 void pipeline_note_loss(struct pipeline *p, uint32_t reason, uint64_t count);
+/* The same for a cgroup; false: nobody's container, nothing was noted. */
+bool pipeline_note_loss_of(struct pipeline *p, uint64_t cgroup, uint32_t reason, uint64_t count);
 /* Records of the kernel are missing, of whatever kind: lineage may have holes from now on. */
 void pipeline_note_gap(struct pipeline *p);
 /* Batches were dropped on their way: what they told is told again when it happens again. */

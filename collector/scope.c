@@ -265,6 +265,13 @@ struct container *scope_container(struct scope *s, const struct event *e, struct
 	return n->container;
 }
 
+struct container *scope_container_of_cgroup(const struct scope *s, uint64_t cgroup)
+{
+	const struct cgnode *n = cgtree_find(s->tree, cgroup);
+
+	return n ? n->container : NULL;
+}
+
 struct container *scope_container_of_pid(struct scope *s, uint32_t pid, struct procfs *fs)
 {
 	const struct cgnode *n = resolve_pid(s, pid, fs);

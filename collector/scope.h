@@ -53,6 +53,8 @@ void scope_rmdir(struct scope *s, const struct event *e);
  * (fs may be NULL: then not).
  */
 struct container *scope_container(struct scope *s, const struct event *e, struct procfs *fs);
+/* The container of a known cgroup, NULL = none or unknown. */
+struct container *scope_container_of_cgroup(const struct scope *s, uint64_t cgroup);
 /* The container of a running process, NULL = not in one or gone. */
 struct container *scope_container_of_pid(struct scope *s, uint32_t pid, struct procfs *fs);
 /* Ends what was removed a second ago or longer. */

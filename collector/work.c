@@ -279,31 +279,65 @@ static bool is_on_wire(unsigned kind)
 	return event_wire_kind((enum event_type)kind) != PW_EVENT_NONE;
 }
 
-/* What the kernel side lost since the last time. */
-static void note_kernel_losses(struct state *st, const struct source_stats *now)
+static const uint32_t drop_reasons[ABI_DROP_COUNT] = {
+	[ABI_DROP_RING_FULL] = LOSS(RING_FULL),
+	[ABI_DROP_MAP_FULL] = LOSS(MAP_FULL),
+	[ABI_DROP_READ] = LOSS(READ_FAILED),
+};
+
+/* The losses of one second, by reason: what is a container's is taken off the sum. */
+struct drops {
+	struct state *st;
+	uint64_t left[ABI_DROP_COUNT];
+	bool any;
+};
+
+/* Of all kinds that go on the wire. Forks and cgroups have no event; losing one is a gap too. */
+static void sum_drops(struct drops *d, const struct source_stats *now)
 {
-	static const uint32_t reasons[ABI_DROP_COUNT] = {
-		[ABI_DROP_RING_FULL] = LOSS(RING_FULL),
-		[ABI_DROP_MAP_FULL] = LOSS(MAP_FULL),
-		[ABI_DROP_READ] = LOSS(READ_FAILED),
-	};
-	const struct source_stats *before = &st->source_before;
-	uint64_t missed = now->recursion_misses - before->recursion_misses;
-	bool gap = missed > 0;
+	const struct source_stats *before = &d->st->source_before;
 
 	for (unsigned kind = 1; kind < ABI_KIND_COUNT; kind++) {
 		for (unsigned i = 0; i < ABI_DROP_COUNT; i++) {
 			uint64_t lost =
 				now->kernel.dropped[kind][i] - before->kernel.dropped[kind][i];
 
-			gap = gap || lost > 0;
+			d->any = d->any || lost > 0;
 			if (is_on_wire(kind))
-				pipeline_note_loss(st->pipeline, reasons[i], lost);
+				d->left[i] += lost;
 		}
 	}
+}
+
+/* The map counts kinds without an event too, and what came after the sum was read: never more than
+ * the sum is told. */
+static void note_lost(void *ctx, uint64_t cgroup, const struct abi_lost *lost)
+{
+	struct drops *d = ctx;
+
+	for (unsigned i = 0; i < ABI_DROP_COUNT; i++) {
+		uint64_t count = lost->count[i] < d->left[i] ? lost->count[i] : d->left[i];
+
+		if (count > 0 &&
+			pipeline_note_loss_of(d->st->pipeline, cgroup, drop_reasons[i], count))
+			d->left[i] -= count;
+	}
+}
+
+/* What the kernel side lost since the last time. */
+static void note_kernel_losses(struct state *st, const struct source_stats *now)
+{
+	uint64_t missed = now->recursion_misses - st->source_before.recursion_misses;
+	struct drops d = {.st = st};
+
+	sum_drops(&d, now);
+	if (d.any && st->probe)
+		(void)kmaps_lost_take(probe_maps(st->probe), note_lost, &d);
+	for (unsigned i = 0; i < ABI_DROP_COUNT; i++)
+		pipeline_note_loss(st->pipeline, drop_reasons[i], d.left[i]);
 	pipeline_note_loss(st->pipeline, LOSS(RECURSION), missed);
-	pipeline_note_loss(st->pipeline, LOSS(DECODE), now->refused - before->refused);
-	if (gap)
+	pipeline_note_loss(st->pipeline, LOSS(DECODE), now->refused - st->source_before.refused);
+	if (d.any || missed > 0)
 		pipeline_note_gap(st->pipeline);
 	st->source_before = *now;
 }

@@ -35,6 +35,23 @@ static void on_view(void *ctx, const struct pipeline_view *v)
 	assert_int_equal(print_event(&rig->print, v, &rig->lines), 0);
 }
 
+static int collect(void *ctx, void (*fn)(void *fn_ctx, uint64_t mark, uint64_t count), void *fn_ctx)
+{
+	struct rig *rig = ctx;
+
+	for (size_t i = 0; i < PW_COUNT(rig->repeats); i++) {
+		if (rig->repeats[i].count > 0)
+			fn(fn_ctx, rig->repeats[i].mark, rig->repeats[i].count);
+		rig->repeats[i].count = 0;
+	}
+	return 0;
+}
+
+static void renew(void *ctx)
+{
+	((struct rig *)ctx)->renewals++;
+}
+
 int rig_init(struct rig *rig, bool derive)
 {
 	struct pipeline_settings s = {
@@ -44,6 +61,7 @@ int rig_init(struct rig *rig, bool derive)
 		.boot_to_wall_ns = 0,
 		.batch = BATCHER_SETTINGS_DEFAULT,
 		.kernel = {.set = on_scope, .ctx = rig},
+		.folds = {.collect = collect, .renew = renew, .ctx = rig},
 		.on_view = on_view,
 		.view_ctx = rig,
 	};

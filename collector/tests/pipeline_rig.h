@@ -20,6 +20,10 @@ struct rig {
 	unsigned count;
 	unsigned scope_sets;
 	uint32_t last_scope_flags;
+	struct { /* what the kernel side counted and has not been asked for */
+		uint64_t mark, count;
+	} repeats[4];
+	unsigned renewals;
 	struct pw_buf lines;
 	struct print_settings print;
 };
