@@ -3,10 +3,11 @@
 include(bpf)
 pw_bpf(podward_bpf SOURCES
 	bpf/sys.bpf.c bpf/exec.bpf.c bpf/file.bpf.c bpf/path.bpf.c bpf/plain.bpf.c
-	bpf/net.bpf.c bpf/socket.bpf.c bpf/send.bpf.c bpf/signal.bpf.c bpf/cgroup.bpf.c)
+	bpf/net.bpf.c bpf/socket.bpf.c bpf/send.bpf.c bpf/signal.bpf.c bpf/cgroup.bpf.c
+	bpf/uring.bpf.c bpf/capability.bpf.c)
 
 add_library(collector_kernel STATIC
-	probe.c probe_try.c ring.c kmaps.c calls.c replay.c record.c)
+	probe.c probe_try.c probe_optional.c ring.c kmaps.c calls.c replay.c record.c)
 target_link_libraries(collector_kernel PUBLIC podward_flags pw_base
 	PRIVATE podward_bpf ext::bpf ext::seccomp)
 add_dependencies(collector_kernel podward_bpf_skeleton)
@@ -18,7 +19,7 @@ foreach(test IN ITEMS load exec file net scope loss)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)
 endforeach()
 
-foreach(test IN ITEMS path process socket)
+foreach(test IN ITEMS path process socket uring)
 	pw_test(test_kernel_${test} LABEL kernel LINK collector_kernel
 		SOURCES tests/test_kernel_${test}.c tests/deeds.c tests/kernel_rig.c)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)

@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "collector/probe_optional.h"
 #include "collector/ring.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -267,8 +268,11 @@ int probe_each_hook(
 			.hook = bpf_program__section_name(program),
 			.attached = bpf_program__autoattach(program),
 		};
-		int r = bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len);
+		int r = 0;
 
+		if (!bpf_program__autoload(program))
+			continue; /* has no place in this kernel */
+		r = bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len);
 		if (r < 0)
 			return r;
 		hook.recursion_misses = info.recursion_misses;
@@ -343,6 +347,7 @@ static int probe_start(struct probe *p, const struct probe_options *options, str
 		return pw_err_set(err, r, "BPF object: %s", pw_err_text(r));
 	}
 	probe_no_autoattach(p);
+	probe_optional_apply(p->skeleton->obj);
 	r = probe_sizes(p, options, err);
 	if (r == 0)
 		r = probe_load(p, err);

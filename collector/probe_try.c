@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/probe_optional.h"
 #include "podward_bpf.skel.h"
 
 #define VERIFIER_LOG   (8u << 20) /* kernels before 6.4 refuse a program whose log does not fit */
@@ -156,7 +157,8 @@ int probe_try_each(int (*fn)(void *ctx, const struct probe_try *t), void *ctx, s
 		if (r < 0)
 			(void)pw_err_set(err, r, "BPF object: %s", pw_err_text(r));
 		last = r > 0;
-		if (r == 0)
+		/* What this kernel has no place for is not missing here. */
+		if (r == 0 && probe_optional_fits(a.result.program))
 			r = fn(ctx, &a.result);
 		attempt_close(&a);
 	}

@@ -82,7 +82,8 @@ enum abi_kind {
 	ABI_KIND_EXEC_REFUSED = 53, /* execve that failed: the old image goes on */
 	ABI_KIND_COUNT = 54,
 };
-_Static_assert(ABI_KIND_COUNT <= 64, "kinds are bits of a u64");
+#define ABI_KIND_SLOTS 64u /* of counters by kind: a power of two is cheap to prove */
+_Static_assert(ABI_KIND_COUNT <= ABI_KIND_SLOTS, "kinds are bits of a u64");
 #define ABI_KIND_BIT(kind) (1ull << (kind))
 
 /* Why the kernel side did not submit a record that it had seen. Index of the drop counters. */
@@ -474,15 +475,15 @@ _Static_assert(sizeof(struct abi_settings) == 48, "abi_settings");
  * seen[k] == folded[k] + filtered[k] + submitted[k] + sum of dropped[k][*].
  */
 struct abi_counters {
-	uint64_t seen[ABI_KIND_COUNT];
-	uint64_t submitted[ABI_KIND_COUNT];
-	uint64_t folded[ABI_KIND_COUNT];   /* known already: counted in the known map */
-	uint64_t filtered[ABI_KIND_COUNT]; /* turned out not to be of interest */
-	uint64_t dropped[ABI_KIND_COUNT][ABI_DROP_COUNT];
+	uint64_t seen[ABI_KIND_SLOTS];
+	uint64_t submitted[ABI_KIND_SLOTS];
+	uint64_t folded[ABI_KIND_SLOTS];   /* known already: counted in the known map */
+	uint64_t filtered[ABI_KIND_SLOTS]; /* turned out not to be of interest */
+	uint64_t dropped[ABI_KIND_SLOTS][ABI_DROP_COUNT];
 	uint64_t read_failures[ABI_READ_SITES];
 };
 _Static_assert(
-	sizeof(struct abi_counters) == 8 * (ABI_KIND_COUNT * (4 + ABI_DROP_COUNT) + ABI_READ_SITES),
+	sizeof(struct abi_counters) == 8 * (ABI_KIND_SLOTS * (4 + ABI_DROP_COUNT) + ABI_READ_SITES),
 	"abi_counters");
 
 /* Value of the lost map, by cgroup id: what was dropped there, by reason. */
@@ -500,5 +501,6 @@ struct abi_known_place {
 /* Which system calls and capabilities a cgroup has used; value of the used map. */
 struct abi_used {
 	uint64_t calls[8]; /* bit = x86-64 number, below 512 */
-	uint64_t caps;
+	uint64_t caps;     /* bit n = capability n, had */
+	uint64_t caps_refused;
 };

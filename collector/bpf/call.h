@@ -15,7 +15,7 @@ struct call {
 	struct task_struct *task;
 	uint64_t mark;
 	int32_t ret;
-	uint32_t kind;
+	uint64_t kind;
 };
 
 /* False: not in scope, or not this handler's any more. */
@@ -32,6 +32,28 @@ static __always_inline bool call_begin(
 	if (c->s.compat)
 		c->hit.flags |= ABI_FLAG_COMPAT;
 	return true;
+}
+
+/*
+ * For before a walk or a loop: whatever the verifier still knows of these numbers, it goes the same
+ * way once more for each value. Kernels up to 6.2 need it most.
+ */
+static __always_inline void call_forget_ranges(struct call *c)
+{
+	uint64_t unknown = bpf_ktime_get_ns();
+
+	FORGET_RANGE(c->kind, unknown);
+	FORGET_RANGE(c->ret, unknown);
+	FORGET_RANGE(c->s.args[0], unknown);
+	FORGET_RANGE(c->s.args[1], unknown);
+	FORGET_RANGE(c->s.args[2], unknown);
+	FORGET_RANGE(c->s.args[3], unknown);
+	FORGET_RANGE(c->s.args[4], unknown);
+	FORGET_RANGE(c->s.args[5], unknown);
+	FORGET_RANGE(c->hit.cgroup_id, unknown);
+	FORGET_RANGE(c->hit.flags, unknown);
+	FORGET_RANGE(c->hit.epoch, unknown);
+	FORGET_RANGE(c->hit.group, unknown);
 }
 
 /* Everything but the header and what the families add; the rest is emptied. */

@@ -25,12 +25,21 @@ static __always_inline struct abi_counters *emit_counters(void)
 	return bpf_map_lookup_elem(&counters, &zero);
 }
 
-static __always_inline void emit_seen(uint32_t kind)
+/* Bounds in the register that is used: older verifiers forget them when it passes by the stack. */
+#define KIND_SLOT(kind)                                 \
+	({                                              \
+		uint64_t slot_ = (kind);                \
+		asm volatile("%0 &= 63" : "+r"(slot_)); \
+		slot_;                                  \
+	})
+_Static_assert(ABI_KIND_SLOTS == 64, "KIND_SLOT");
+
+static __always_inline void emit_seen(uint64_t kind)
 {
 	struct abi_counters *c = emit_counters();
 
-	if (c && kind < ABI_KIND_COUNT)
-		__sync_fetch_and_add(&c->seen[kind], 1);
+	if (c)
+		__sync_fetch_and_add(&c->seen[KIND_SLOT(kind)], 1);
 }
 
 /* Whose loss it is; when the map is full the difference to the counters is the node's. */
@@ -47,29 +56,29 @@ static __always_inline void emit_lost(uint32_t reason)
 		__sync_fetch_and_add(&l->count[reason], 1);
 }
 
-static __always_inline void emit_dropped(uint32_t kind, uint32_t reason)
+static __always_inline void emit_dropped(uint64_t kind, uint32_t reason)
 {
 	struct abi_counters *c = emit_counters();
 
-	if (c && kind < ABI_KIND_COUNT && reason < ABI_DROP_COUNT)
-		__sync_fetch_and_add(&c->dropped[kind][reason], 1);
+	if (c && reason < ABI_DROP_COUNT)
+		__sync_fetch_and_add(&c->dropped[KIND_SLOT(kind)][reason], 1);
 	emit_lost(reason);
 }
 
-static __always_inline void emit_folded(uint32_t kind)
+static __always_inline void emit_folded(uint64_t kind)
 {
 	struct abi_counters *c = emit_counters();
 
-	if (c && kind < ABI_KIND_COUNT)
-		__sync_fetch_and_add(&c->folded[kind], 1);
+	if (c)
+		__sync_fetch_and_add(&c->folded[KIND_SLOT(kind)], 1);
 }
 
-static __always_inline void emit_filtered(uint32_t kind)
+static __always_inline void emit_filtered(uint64_t kind)
 {
 	struct abi_counters *c = emit_counters();
 
-	if (c && kind < ABI_KIND_COUNT)
-		__sync_fetch_and_add(&c->filtered[kind], 1);
+	if (c)
+		__sync_fetch_and_add(&c->filtered[KIND_SLOT(kind)], 1);
 }
 
 static __always_inline void emit_read_failed(uint32_t site)
@@ -84,7 +93,7 @@ static __always_inline void emit_read_failed(uint32_t site)
  * size must be a constant. NULL: already counted as dropped. Test the result before anything else:
  * verifiers up to 6.1 forget that it can be NULL after the first test and refuse a second one.
  */
-static __always_inline void *emit_reserve(uint32_t kind, uint64_t size)
+static __always_inline void *emit_reserve(uint64_t kind, uint64_t size)
 {
 	void *record = bpf_ringbuf_reserve(&records, size, 0);
 
@@ -117,13 +126,13 @@ static __always_inline uint64_t emit_wakeup(uint64_t size)
 	return fill / step != (fill - size) / step ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline void emit_submit(void *record, uint32_t kind, uint64_t class_size)
+static __always_inline void emit_submit(void *record, uint64_t kind, uint64_t class_size)
 {
 	struct abi_counters *c = emit_counters();
 	uint64_t wakeup = emit_wakeup(class_size);
 
-	if (c && kind < ABI_KIND_COUNT)
-		__sync_fetch_and_add(&c->submitted[kind], 1);
+	if (c)
+		__sync_fetch_and_add(&c->submitted[KIND_SLOT(kind)], 1);
 	bpf_ringbuf_submit(record, wakeup);
 }
 

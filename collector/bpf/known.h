@@ -24,7 +24,7 @@ static __always_inline uint64_t known_mix(uint64_t h, uint64_t value)
  * their executable (lineage, descriptors), so a mark never spans two. 0 = this kind is not folded.
  */
 static __always_inline uint64_t known_begin(
-	uint32_t kind, const struct scope_hit *hit, struct task_struct *task)
+	uint64_t kind, const struct scope_hit *hit, struct task_struct *task)
 {
 	struct abi_settings *s = scope_settings();
 	uint64_t h;
@@ -54,7 +54,7 @@ static __always_inline struct abi_known_place *known_place(uint64_t mark, uint32
 }
 
 /* True: known, and counted as folded. */
-static __always_inline bool known_repeat(uint32_t kind, uint64_t mark)
+static __always_inline bool known_repeat(uint64_t kind, uint64_t mark)
 {
 	struct abi_known_place *p;
 	uint32_t at;

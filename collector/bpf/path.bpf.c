@@ -36,14 +36,11 @@ static __always_inline void path_forget_ranges(struct call *c, struct path_arg *
 	FORGET_RANGE(p->walk.dentry, unknown);
 	FORGET_RANGE(p->walk.mount, unknown);
 	FORGET_RANGE(p->walk.root, unknown);
+	FORGET_RANGE(p->walk.root_mount, unknown);
 	FORGET_RANGE(p->user, unknown);
 	FORGET_RANGE(p->absent, unknown);
 	FORGET_RANGE(p->mode, unknown);
-	FORGET_RANGE(c->mark, unknown);
-	FORGET_RANGE(c->ret, unknown);
-	FORGET_RANGE(c->hit.flags, unknown);
-	FORGET_RANGE(c->hit.epoch, unknown);
-	FORGET_RANGE(c->hit.group, unknown);
+	call_forget_ranges(c);
 }
 
 static __always_inline char path_first_byte(uint64_t user)
@@ -155,7 +152,6 @@ static __always_inline bool path_fill_one(
 	if (c->s.entry->text)
 		call_string(a, &a->text, &text_flags, text, syscall_arg(&c->s, c->s.entry->text),
 			TEXT_ROOM);
-	known_take(c->mark, &a->known);
 	call_submit(a, c, text + TEXT_ROOM, cap);
 	return true;
 }
@@ -204,26 +200,6 @@ static __always_inline void path_note_change(const struct call *c)
 		scope_paths_changed();
 }
 
-/* Of a deed on an object that has no words of the caller in it. */
-static __always_inline uint64_t path_mark(const struct call *c, const struct path_arg *p)
-{
-	const struct abi_syscall *e = c->s.entry;
-	struct dentry *dentry = p->walk.dentry;
-	uint64_t h = 0;
-
-	if (!p->user && !e->text)
-		h = known_begin(c->kind, &c->hit, c->task);
-	if (!h)
-		return 0;
-	h = known_mix(h, (uint64_t)dentry ^ p->absent);
-	h = known_mix(h, (uint64_t)p->walk.mount ^ p->mode);
-	h = known_mix(h, BPF_CORE_READ(dentry, d_name.hash_len));
-	h = known_mix(h, (uint64_t)BPF_CORE_READ(dentry, d_parent));
-	h = known_mix(h, (uint64_t)(uint32_t)(c->ret < 0 ? c->ret : 0) << 32 | e->number);
-	h = known_mix(h, syscall_arg(&c->s, e->num[0] & 0xf));
-	return known_end(known_mix(h, syscall_arg(&c->s, e->num[1] & 0xf)));
-}
-
 SEC("tp_btf/sys_exit")
 int BPF_PROG(path_exit, struct pt_regs *regs, long ret)
 {
@@ -235,9 +211,6 @@ int BPF_PROG(path_exit, struct pt_regs *regs, long ret)
 	emit_seen(c.kind);
 	path_note_change(&c);
 	path_arg_begin(&c, &p, c.s.entry->dirfd, c.s.entry->path);
-	c.mark = path_mark(&c, &p);
-	if (known_repeat(c.kind, c.mark))
-		return 0;
 	path_forget_ranges(&c, &p);
 	if (path_fill_one(&c, &p, CLASS_ONE, ROOM_ONE))
 		return 0;

@@ -9,7 +9,7 @@
 #define IPPROTO_UDP  17
 #define PORT_DNS     53
 #define CLASS_DATA   1024u
-#define MESSAGES_MAX 4
+#define MESSAGES_MAX 2 /* what a resolver sends at once */
 
 _Static_assert(sizeof(struct abi_call) + ABI_DATA_MAX <= CLASS_DATA, "slots");
 
@@ -200,6 +200,7 @@ int BPF_PROG(send_many_exit, struct pt_regs *regs, long ret)
 	for (int i = 0; i < MESSAGES_MAX; i++) {
 		if (i >= ret)
 			break;
+		call_forget_ranges(&c);
 		if (datagram_of_msg(&d, c.s.args[1] + i * step, c.s.compat))
 			datagram_report(&c, socket, &d);
 	}

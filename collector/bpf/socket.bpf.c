@@ -89,14 +89,11 @@ static __always_inline void sock_forget_ranges(
 	FORGET_RANGE(place->dentry, unknown);
 	FORGET_RANGE(socket_and_unix[0], unknown);
 	FORGET_RANGE(socket_and_unix[1], unknown);
-	FORGET_RANGE(c->ret, unknown);
-	FORGET_RANGE(c->hit.flags, unknown);
-	FORGET_RANGE(c->hit.epoch, unknown);
-	FORGET_RANGE(c->hit.group, unknown);
+	call_forget_ranges(c);
 }
 
 /* What the descriptor leads to: an address, a path, or both for a named unix socket. */
-static __always_inline void sock_report(struct call *c, struct file *file, bool own)
+static __always_inline void sock_report(struct call *c, struct file *file, uint64_t own)
 {
 	uint64_t both[2] = {(uint64_t)socket_of_file(file), 0}; /* socket, unix socket */
 	struct socket *socket = (void *)both[0];
@@ -114,6 +111,7 @@ static __always_inline void sock_report(struct call *c, struct file *file, bool 
 		walk.mount = walk.root_mount;
 	}
 	sock_forget_ranges(c, &walk, &place, both);
+	FORGET_RANGE(own, both[0]);
 	a = emit_reserve(c->kind, CLASS_SOCK);
 	if (!a)
 		return;

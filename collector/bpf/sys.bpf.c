@@ -4,7 +4,8 @@
  * and hands the monitored ones to their family's handler. What a container uses for the first time
  * is an event of its own.
  */
-#include "collector/bpf/call.h"
+#include "collector/bpf/syscalls.h"
+#include "collector/bpf/used.h"
 
 #define ERR_PERM        -1
 #define ERR_INTR        -4
@@ -47,35 +48,6 @@ static __always_inline bool argument_wanted(
 
 /* --- first use --- */
 
-static __always_inline struct abi_used *used_of(uint64_t cgroup)
-{
-	struct abi_used none = {}, *u = bpf_map_lookup_elem(&used, &cgroup);
-
-	if (u)
-		return u;
-	(void)bpf_map_update_elem(&used, &cgroup, &none, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&used, &cgroup);
-}
-
-/* False: could not be told, so it stays unused. */
-static __always_inline bool used_report(const struct scope_hit *hit, uint32_t number, long ret)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct abi_call *a;
-
-	emit_seen(ABI_KIND_SYSCALL);
-	a = emit_reserve(ABI_KIND_SYSCALL, sizeof(*a));
-	if (!a)
-		return false;
-	__builtin_memset((void *)a + sizeof(a->header), 0, sizeof(*a) - sizeof(a->header));
-	a->call = number + 1;
-	a->ret = ret;
-	read_comm(task, a->comm);
-	emit_header(&a->header, ABI_KIND_SYSCALL, sizeof(*a), task, hit);
-	emit_submit(a, ABI_KIND_SYSCALL, sizeof(*a));
-	return true;
-}
-
 /* Slow part: the copy does not know. Returns whether the copy may say "used" from now on. */
 static __always_inline bool used_note(const struct scope_hit *hit, uint32_t number, long ret)
 {
@@ -87,7 +59,7 @@ static __always_inline bool used_note(const struct scope_hit *hit, uint32_t numb
 		return false;
 	if (u->calls[word] & bit)
 		return true;
-	if (!used_report(hit, number, ret))
+	if (!used_report(hit, ABI_KIND_SYSCALL, number + 1, number, ret > 0 ? 0 : ret))
 		return false;
 	u->calls[word] |= bit; /* a bit lost in a race is told twice */
 	return true;

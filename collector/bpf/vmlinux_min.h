@@ -251,6 +251,19 @@ struct io_kiocb {
 	uint8_t opcode;
 };
 
+struct open_how {
+	uint64_t flags;
+};
+
+struct io_open {
+	uint32_t file_slot;
+	struct open_how how;
+};
+
+struct trace_event_raw_io_uring_complete {
+	void *req;
+};
+
 struct io_uring_cqe {
 	int32_t res;
 };

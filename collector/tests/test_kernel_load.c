@@ -79,8 +79,9 @@ static void loads_attaches_and_names_its_hooks(void **state)
 	if (probe_open(&options, &source, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(probe_each_hook(source, note_hook, &seen), 0);
-	assert_int_equal(seen.count, 20);
-	assert_int_equal(seen.attached, 7);
+	/* 13 handlers; up to 3 programs are only for some kernels. */
+	assert_in_range(seen.count, 20, 23);
+	assert_int_equal(seen.count - seen.attached, 13);
 	assert_true(seen.has_exec && seen.has_fork && seen.has_exit && seen.has_mkdir);
 	assert_true(seen.has_open);
 	source_info(source, &info);
