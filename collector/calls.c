@@ -183,6 +183,7 @@ static void fill_abi(const struct filler *f, uint32_t arch, struct abi_syscall *
 	}
 }
 
+#if defined(__x86_64__)
 static void fill_x32(const struct filler *f, struct abi_syscall *ret)
 {
 	for (int i = 0; i < X32_NUMBERS; i++) {
@@ -192,6 +193,7 @@ static void fill_x32(const struct filler *f, struct abi_syscall *ret)
 			ret[i] = entry_of(f, number);
 	}
 }
+#endif
 
 static void fill_socketcall(const struct filler *f, struct abi_syscall *ret)
 {

@@ -11,7 +11,7 @@ import re
 import sys
 import xml.etree.ElementTree as xml
 
-ORDER = ["dev", "clang", "asan", "tsan", "fuzz", "release", "kernel", "kernels", "system"]
+ORDER = ["dev", "clang", "asan", "tsan", "fuzz", "release", "arm64", "kernel", "kernels", "system"]
 
 
 def reason_of(case):

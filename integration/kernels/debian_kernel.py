@@ -12,18 +12,17 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import time
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-LISTS_KEPT_S = 7 * 24 * 3600
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import debian  # noqa: E402
+from debian import Unavailable  # noqa: E402
+
 # Modules without dependencies that the tests want. A kernel that has them built in has no such file.
 MODULES = ["overlay"]
-
-
-class Unavailable(Exception):
-    """A kernel or tool cannot be had here: a reason to skip, not a failure."""
 
 
 class Row:
@@ -41,59 +40,16 @@ def rows():
 
 
 def cache_folder():
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.environ.get("PODWARD_KERNEL_CACHE") or os.path.join(home, "podward", "kernels")
-
-
-# --- apt ---
-
-def mirror_of_this_machine():
-    """Where this machine gets Debian from: the part before "/debian" of its first such source."""
-    for path in sorted(glob.glob("/etc/apt/sources.list.d/*")) + ["/etc/apt/sources.list"]:
-        try:
-            with open(path, encoding="utf-8") as f:
-                found = re.search(r"(https?://\S+?)/debian/?\s", f.read())
-        except OSError:
-            continue
-        if found:
-            return found.group(1)
-    raise Unavailable("no Debian archive among this machine's apt sources")
+    return os.environ.get("PODWARD_KERNEL_CACHE") or debian.cache_folder("kernels")
 
 
 def apt(suite, *command):
-    """Runs one apt command with a private state for the suite; returns its output."""
-    state = os.path.join(cache_folder(), "apt", suite)
-    os.makedirs(os.path.join(state, "lists", "partial"), exist_ok=True)
-    archive = "debian-security" if suite.endswith("-security") else "debian"
-    with open(os.path.join(state, "sources.list"), "w", encoding="utf-8") as f:
-        f.write(f"deb [arch=amd64 signed-by={KEYRING}] {mirror_of_this_machine()}/{archive} {suite} main\n")
-    options = {
-        "Dir::Etc::SourceList": os.path.join(state, "sources.list"),
-        "Dir::Etc::SourceParts": "-",
-        "Dir::State::Lists": os.path.join(state, "lists"),
-        "Dir::State::status": "/dev/null",
-        "Dir::Cache": state,
-        "APT::Architecture": "amd64",
-        "APT::Architectures": "amd64",
-        "APT::Sandbox::User": "root",
-        "Acquire::Languages": "none",
-        "Acquire::Retries": "3",
-    }
-    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    done = subprocess.run([command[0], "-q", *words, *command[1:]], capture_output=True, text=True,
-                          cwd=state, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise Unavailable(f"{' '.join(command)} ({suite}): {done.stderr.strip()[-200:]}")
-    return done.stdout
+    """One apt command with a private state for the suite; returns its output."""
+    return debian.apt(os.path.join(cache_folder(), "apt", suite), suite, "amd64", *command)
 
 
 def update(suite):
-    stamp = os.path.join(cache_folder(), "apt", suite, "updated")
-    if os.path.exists(stamp) and time.time() - os.path.getmtime(stamp) < LISTS_KEPT_S:
-        return
-    apt(suite, "apt-get", "update")
-    with open(stamp, "w", encoding="utf-8"):
-        pass
+    debian.update(os.path.join(cache_folder(), "apt", suite), suite, "amd64")
 
 
 def version_key(text):
@@ -186,7 +142,7 @@ def prepare(row):
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = os.path.join(cache_folder(), f"{row.suite}-{row.series}")
         current = os.path.join(folder, "release")
-        if os.path.exists(current) and time.time() - os.path.getmtime(current) < LISTS_KEPT_S:
+        if os.path.exists(current) and time.time() - os.path.getmtime(current) < debian.LISTS_KEPT_S:
             return folder
         try:
             update(row.suite)
