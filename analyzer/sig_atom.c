@@ -242,3 +242,22 @@ int sig_atoms_get(struct sig_atoms *a, const struct sig_check *c, int32_t value,
 		*ret = found;
 	return r;
 }
+
+int sig_atoms_union(struct sig_atoms *a, const struct sig_atom **parts, uint32_t count,
+	struct sig_lex *l, const struct sig_atom **ret)
+{
+	struct sig_atom t = {.source = parts[0]->source,
+		.how = SIG_HOW_UNION,
+		.op = SIG_OP_IN,
+		.always = -1,
+		.value_count = count,
+		.parts = parts};
+
+	t.identity = (struct pw_hash128){count, (uint64_t)(uintptr_t)t.source};
+	for (uint32_t i = 0; i < count; i++) {
+		t.identity.high = pw_hash_mix(t.identity.high, parts[i]->identity.high);
+		t.identity.low = pw_hash_mix(t.identity.low, parts[i]->identity.low);
+	}
+	sig_check_rate(&t);
+	return intern(a, &t, l, ret);
+}

@@ -37,6 +37,7 @@ enum sig_how {
 	SIG_HOW_ENDS,
 	SIG_HOW_CONTAINS,
 	SIG_HOW_ICONTAINS,
+	SIG_HOW_UNION, /* any of its parts, which are the ones above */
 	SIG_HOW_NUMBER,
 	SIG_HOW_NET,
 	SIG_HOW_ALONE, /* from here on: one group each */
@@ -55,6 +56,7 @@ struct sig_atom {
 	struct field_calls *calls;
 	struct regex *regex;
 	const struct sig_source *right;
+	const struct sig_atom **parts; /* SIG_HOW_UNION; as many as value_count */
 	uint64_t kinds; /* event kinds for which it can be true */
 	int8_t always;  /* 1 true, 0 false whatever the event, -1 = it depends */
 	uint8_t cost;
@@ -84,6 +86,13 @@ struct sig_found {
 };
 int sig_atoms_get(struct sig_atoms *a, const struct sig_check *c, int32_t value, struct sig_lex *l,
 	struct sig_found *ret) PW_MUST_CHECK;
+/* One atom for "a or b or …" of atoms with the same source; they are looked for together anyway. */
+int sig_atoms_union(struct sig_atoms *a, const struct sig_atom **parts, uint32_t count,
+	struct sig_lex *l, const struct sig_atom **ret) PW_MUST_CHECK;
+static inline bool sig_atom_is_mergeable(const struct sig_atom *t)
+{
+	return t->how >= SIG_HOW_EQUAL && t->how <= SIG_HOW_ICONTAINS;
+}
 /* A field that is no comparison: for aggregates. */
 int sig_atoms_source(struct sig_atoms *a, const struct sig_operand *o, struct sig_lex *l,
 	struct sig_source **ret) PW_MUST_CHECK;

@@ -345,5 +345,5 @@ void sig_check_rate(struct sig_atom *t)
 	else if (t->how == SIG_HOW_NUMBER)
 		t->cost = 4;
 	else
-		t->cost = t->regex ? 30 : t->how >= SIG_HOW_ALONE ? 20 : 10;
+		t->cost = t->regex ? 30 : t->how >= SIG_HOW_ALONE ? 20 : 6;
 }

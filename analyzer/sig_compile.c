@@ -191,9 +191,9 @@ static bool is_same_code(const struct sig_code *code, uint32_t old, uint32_t fro
 	return true;
 }
 
-static int write_rule(struct compiler *c, const struct sig_rule *rule, int32_t *entries)
+static int write_rule(struct compiler *c, struct sig_rule *rule, int32_t *entries)
 {
-	uint32_t old = 0, from;
+	uint32_t old = 0, from, compounds;
 	int32_t entry = SIG_FALSE;
 	bool any = false;
 
@@ -204,11 +204,14 @@ static int write_rule(struct compiler *c, const struct sig_rule *rule, int32_t *
 		if (!(rule->event_mask >> kind & 1u))
 			continue;
 		from = c->code.count;
+		compounds = c->code.process.count + c->code.event.count;
 		r = sig_code_add(&c->code, &rule->text, kind, &entry);
 		if (r < 0)
 			return r;
 		entries[kind] = entry;
-		if (entry < 0) {
+		if (compounds != c->code.process.count + c->code.event.count) {
+			any = false; /* others use what was written */
+		} else if (entry < 0) {
 			c->code.count = from; /* the kind alone decides */
 		} else if (any && is_same_code(&c->code, old, from)) {
 			entries[kind] = entry - (int32_t)(from - old);
@@ -267,6 +270,18 @@ static int write_code(struct compiler *c)
 	return r;
 }
 
+static int take_compounds(
+	struct compiler *c, const struct sig_compounds *from, struct sig_compounds *to)
+{
+	to->entries = pw_arena_alloc0(c->arena, from->count + 1, sizeof(*to->entries));
+	if (!to->entries)
+		return -ENOMEM;
+	if (from->count > 0)
+		memcpy(to->entries, from->entries, from->count * sizeof(*to->entries));
+	to->count = from->count;
+	return 0;
+}
+
 static int finish(struct compiler *c)
 {
 	struct sig_set *out = c->out;
@@ -280,6 +295,9 @@ static int finish(struct compiler *c)
 	out->test_count = c->code.count;
 	out->tests = pw_arena_alloc0(c->arena, c->code.count + 1, sizeof(*out->tests));
 	if (!out->tests)
+		return -ENOMEM;
+	if (take_compounds(c, &c->code.process, &out->process) < 0 ||
+		take_compounds(c, &c->code.event, &out->event) < 0)
 		return -ENOMEM;
 	if (c->code.count > 0)
 		memcpy(out->tests, c->code.tests, c->code.count * sizeof(*out->tests));
@@ -315,7 +333,7 @@ int sig_compile(Podward__V1__SignatureSet *const *sets, size_t set_count, struct
 		r = add_set(&c, sets[i]);
 	if (r == 0)
 		r = finish(&c);
-	free(c.code.tests);
+	sig_code_done(&c.code);
 	if (r == 0)
 		*ret = c.out;
 	return r;
@@ -342,7 +360,7 @@ int sig_compile_condition(
 		return r;
 	c.out->count = 1;
 	r = finish(&c);
-	free(c.code.tests);
+	sig_code_done(&c.code);
 	if (r < 0)
 		return pw_err_set(err, r, "out of memory, or over a ceiling");
 	*ret = c.out;

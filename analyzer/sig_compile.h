@@ -47,6 +47,7 @@ struct sig_set {
 	uint32_t entry_first[PW_EVENT_KINDS]; /* where a kind's entries start in that count */
 	struct sig_test *tests;
 	uint32_t test_count;
+	struct sig_compounds process, event;
 	struct sig_groups groups;
 	uint32_t atom_count, window_count;
 	uint32_t refused;

@@ -30,6 +30,7 @@ struct sig_macro {
 	struct pw_slice name;
 	struct sig_text text; /* root NULL = was refused */
 	bool used;
+	uint32_t *compounds; /* by kind of event; private to sig_code.c */
 };
 
 struct sig_defs {

@@ -17,8 +17,6 @@ static void run_equal(const struct sig_group *g, struct pw_slice text, uint64_t 
 	uint64_t hash;
 	uint32_t i;
 
-	if (g->equal_count == 0)
-		return;
 	hash = pw_hash64(text, 0);
 	for (i = (uint32_t)hash & g->bucket_mask; g->buckets[i]; i = (i + 1) & g->bucket_mask) {
 		const struct sig_equal *e = &g->equals[g->buckets[i]];
@@ -158,12 +156,15 @@ static void run_value(const struct sig_group *g, const struct field_value *v, st
 {
 	if (g->exists >= 0)
 		set_bit(bits, (uint32_t)g->exists);
-	run_equal(g, v->text, bits);
-	sig_automaton_run(g->starts, v->text, bits);
-	sig_automaton_run(g->paths, v->text, bits);
-	sig_automaton_run(g->ends, v->text, bits);
-	sig_automaton_run(g->contains, v->text, bits);
-	sig_automaton_run(g->icontains, v->text, bits);
+	if (g->equal_count > 0)
+		run_equal(g, v->text, bits);
+	if (g->has_patterns) {
+		sig_automaton_run(g->starts, v->text, bits);
+		sig_automaton_run(g->paths, v->text, bits);
+		sig_automaton_run(g->ends, v->text, bits);
+		sig_automaton_run(g->contains, v->text, bits);
+		sig_automaton_run(g->icontains, v->text, bits);
+	}
 	for (uint32_t i = 0; i < g->single_count; i++)
 		if (single_matches(g->singles[i], v, c, regex))
 			set_bit(bits, g->singles[i]->bit);
@@ -179,6 +180,13 @@ void sig_group_run(
 	if (g->single_count == 1 && g->singles[0]->how == SIG_HOW_CALLS) {
 		if (field_calls_has(g->singles[0]->calls, c->event))
 			set_bit(bits, g->singles[0]->bit);
+		return;
+	}
+	if (g->is_single) {
+		v.text = (struct pw_slice){NULL, 0};
+		if (g->source->ref.spec->get(c, &g->source->ref, &v))
+			run_value(g, &v, c, regex, bits);
+		c->used = used;
 		return;
 	}
 	for (uint32_t round = 0; (state = sig_source_value(g->source, round, c, &v)) >= 0;
@@ -205,39 +213,92 @@ static int atom_order(const void *a, const void *b)
 	return x->group < y->group ? -1 : x->group > y->group;
 }
 
-static int make_equals(struct sig_group *g, struct sig_atom **atoms, struct pw_arena *arena)
-{
-	uint32_t values = 0, buckets = 2;
+/* The atoms that are looked for on behalf of this one: itself, or the parts of a union. */
+struct wanted {
+	const struct sig_atom *const *items;
+	uint32_t count;
+};
 
-	for (uint32_t i = 0; i < g->count; i++)
-		values += atoms[i]->how == SIG_HOW_EQUAL ? atoms[i]->value_count : 0;
-	if (values == 0)
+static struct wanted wanted_of(struct sig_atom *const *atom)
+{
+	if ((*atom)->how == SIG_HOW_UNION)
+		return (struct wanted){(*atom)->parts, (*atom)->value_count};
+	return (struct wanted){(const struct sig_atom *const *)atom, 1};
+}
+
+/* Patterns of all atoms that are evaluated in this way, each with the bit that it sets. */
+static uint32_t list_patterns(
+	const struct sig_group *g, struct sig_atom **atoms, enum sig_how how, struct sig_pattern *out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < g->count; i++) {
+		struct wanted w = wanted_of(&atoms[i]);
+
+		for (uint32_t k = 0; k < w.count; k++) {
+			if (w.items[k]->how != how)
+				continue;
+			for (uint32_t v = 0; v < w.items[k]->value_count; v++, n++)
+				if (out)
+					out[n] = (struct sig_pattern){
+						w.items[k]->values[v], atoms[i]->bit};
+		}
+	}
+	return n;
+}
+
+/* *ret is NULL when there are none; else to be freed. */
+static int make_patterns(const struct sig_group *g, struct sig_atom **atoms, enum sig_how how,
+	struct sig_pattern **ret, uint32_t *ret_count)
+{
+	*ret_count = list_patterns(g, atoms, how, NULL);
+	if (*ret_count == 0)
 		return 0;
-	while (buckets < 2 * values)
+	*ret = pw_alloc0(*ret_count, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	(void)list_patterns(g, atoms, how, *ret);
+	return 0;
+}
+
+static int fill_equals(struct sig_group *g, const struct sig_pattern *patterns, uint32_t count,
+	struct pw_arena *arena)
+{
+	uint32_t buckets = 2;
+
+	while (buckets < 2 * count)
 		buckets *= 2;
-	g->equals = pw_arena_alloc0(arena, values + 1, sizeof(*g->equals));
+	g->equals = pw_arena_alloc0(arena, count + 1, sizeof(*g->equals));
 	g->buckets = pw_arena_alloc0(arena, buckets, sizeof(*g->buckets));
 	if (!g->equals || !g->buckets)
 		return -ENOMEM;
 	g->bucket_mask = buckets - 1;
-	for (uint32_t i = 0; i < g->count; i++) {
-		for (uint32_t k = 0; atoms[i]->how == SIG_HOW_EQUAL && k < atoms[i]->value_count;
-			k++) {
-			struct sig_equal *e = &g->equals[++g->equal_count];
-			uint32_t at;
+	for (uint32_t i = 0; i < count; i++) {
+		struct sig_equal *e = &g->equals[++g->equal_count];
+		uint32_t at;
 
-			*e = (struct sig_equal){.hash = pw_hash64(atoms[i]->values[k], 0),
-				.text = atoms[i]->values[k],
-				.bit = atoms[i]->bit};
-			at = (uint32_t)e->hash & g->bucket_mask;
-			while (g->buckets[at] &&
-				!pw_slice_eq(g->equals[g->buckets[at]].text, e->text))
-				at = (at + 1) & g->bucket_mask;
-			e->next = g->buckets[at];
-			g->buckets[at] = g->equal_count;
-		}
+		*e = (struct sig_equal){.hash = pw_hash64(patterns[i].text, 0),
+			.text = patterns[i].text,
+			.bit = patterns[i].bit};
+		at = (uint32_t)e->hash & g->bucket_mask;
+		while (g->buckets[at] && !pw_slice_eq(g->equals[g->buckets[at]].text, e->text))
+			at = (at + 1) & g->bucket_mask;
+		e->next = g->buckets[at];
+		g->buckets[at] = g->equal_count;
 	}
 	return 0;
+}
+
+static int make_equals(struct sig_group *g, struct sig_atom **atoms, struct pw_arena *arena)
+{
+	struct sig_pattern *patterns = NULL;
+	uint32_t count;
+	int r = make_patterns(g, atoms, SIG_HOW_EQUAL, &patterns, &count);
+
+	if (r == 0 && count > 0)
+		r = fill_equals(g, patterns, count, arena);
+	free(patterns);
+	return r;
 }
 
 static int make_automaton(const struct sig_group *g, struct sig_atom **atoms, enum sig_how how,
@@ -250,23 +311,13 @@ static int make_automaton(const struct sig_group *g, struct sig_atom **atoms, en
 		[SIG_HOW_CONTAINS] = SIG_ANYWHERE,
 		[SIG_HOW_ICONTAINS] = SIG_ANYWHERE,
 	};
-	struct sig_pattern *patterns;
-	uint32_t count = 0;
-	int r;
+	struct sig_pattern *patterns = NULL;
+	uint32_t count;
+	int r = make_patterns(g, atoms, how, &patterns, &count);
 
-	for (uint32_t i = 0; i < g->count; i++)
-		count += atoms[i]->how == how ? atoms[i]->value_count : 0;
-	if (count == 0)
-		return 0;
-	patterns = pw_alloc0(count, sizeof(*patterns));
-	if (!patterns)
-		return -ENOMEM;
-	count = 0;
-	for (uint32_t i = 0; i < g->count; i++)
-		for (uint32_t k = 0; atoms[i]->how == how && k < atoms[i]->value_count; k++)
-			patterns[count++] =
-				(struct sig_pattern){atoms[i]->values[k], atoms[i]->bit};
-	r = sig_automaton_build(patterns, count, modes[how], how == SIG_HOW_ICONTAINS, arena, ret);
+	if (r == 0 && count > 0)
+		r = sig_automaton_build(
+			patterns, count, modes[how], how == SIG_HOW_ICONTAINS, arena, ret);
 	free(patterns);
 	return r;
 }
@@ -292,6 +343,8 @@ static int make_group(struct sig_group *g, struct sig_atom **atoms, struct pw_ar
 
 	g->source = atoms[0]->source;
 	g->is_event = atoms[0]->is_event;
+	g->is_single = !g->source->transforms[0] && g->source->ref.spec->arg != FIELD_SIDES &&
+		       (g->source->ref.spec->arg != FIELD_ANCESTOR || g->source->ref.index >= 0);
 	g->first = atoms[0]->bit;
 	g->exists = -1;
 	r = make_singles(g, atoms, arena);
@@ -305,7 +358,10 @@ static int make_group(struct sig_group *g, struct sig_atom **atoms, struct pw_ar
 		r = make_automaton(g, atoms, SIG_HOW_ENDS, arena, &g->ends);
 	if (r == 0)
 		r = make_automaton(g, atoms, SIG_HOW_CONTAINS, arena, &g->contains);
-	return r < 0 ? r : make_automaton(g, atoms, SIG_HOW_ICONTAINS, arena, &g->icontains);
+	if (r == 0)
+		r = make_automaton(g, atoms, SIG_HOW_ICONTAINS, arena, &g->icontains);
+	g->has_patterns = g->starts || g->paths || g->ends || g->contains || g->icontains;
+	return r;
 }
 
 /* Atoms from this one on that share its group. */

@@ -20,6 +20,8 @@ struct sig_group {
 	const struct sig_source *source;
 	uint32_t first, count; /* bits within the scope */
 	bool is_event;
+	bool is_single; /* one value, as the field gives it */
+	bool has_patterns;
 	int32_t exists; /* bit of the atom that asks for any value, -1 = none */
 	struct sig_equal *equals;
 	uint32_t *buckets; /* numbers in equals, 0 = free */

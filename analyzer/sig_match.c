@@ -4,13 +4,14 @@
 #include <errno.h>
 
 /*
- * What is known of one process image. Behind it: known and value words of the process's atoms, then
- * for each kind's entries a bit "can fire".
+ * What is known of one process image. Behind it: known and value words of the process's atoms, the
+ * same of its compounds, then for each kind's entries where the code goes on behind what the process
+ * decides.
  */
 struct image {
 	uint64_t number; /* pw_process.number; 0 = free */
 	uint64_t met;    /* kinds of which an event was judged */
-	uint64_t sifted; /* kinds whose entries' bits are valid */
+	uint64_t sifted; /* kinds whose entries are valid */
 	uint64_t words[];
 };
 
@@ -20,7 +21,12 @@ struct sig_matcher {
 	uint8_t *images;
 	size_t image_bytes;
 	uint32_t image_mask;
-	uint64_t *event_words; /* known, then value */
+	uint32_t process_words, process_compounds, event_words, event_compounds; /* 64 bits each */
+	/* By the two upper bits of sig_test.atom: of the present image and event. */
+	struct region {
+		uint64_t *known, *value;
+	} regions[4];
+	uint64_t *event_bits; /* known and value of atoms, the same of compounds */
 	struct sig_counts *counts;
 	struct regex_scratch *regex;
 	struct sig_matcher_stats stats;
@@ -48,7 +54,7 @@ static void drop_set(struct sig_matcher *m)
 	m->stats.forgotten += m->counts ? sig_counts_forgotten(m->counts) : 0;
 	sig_counts_free(PW_TAKE(m->counts));
 	free(PW_TAKE(m->images));
-	free(PW_TAKE(m->event_words));
+	free(PW_TAKE(m->event_bits));
 	m->set = NULL;
 	m->set_number = 0;
 }
@@ -75,27 +81,45 @@ static int make_counts(struct sig_matcher *m, const struct sig_set *set)
 
 int sig_matcher_use(struct sig_matcher *m, const struct sig_set *set)
 {
-	size_t words = 2 * (size_t)set->groups.process_words + set->entry_count / 64 + 1;
 	uint32_t images = 1;
+	size_t words;
 
 	if (m->set_number == set->number) {
 		m->set = set;
 		return 0;
 	}
 	drop_set(m);
+	m->process_words = set->groups.process_words;
+	m->process_compounds = set->process.count / 64 + 1;
+	m->event_words = set->groups.event_words;
+	m->event_compounds = set->event.count / 64 + 1;
+	words = 2 * (size_t)(m->process_words + m->process_compounds) + set->entry_count / 2 + 1;
 	m->image_bytes = sizeof(struct image) + words * sizeof(uint64_t);
 	while (2 * images * m->image_bytes <= SIG_CACHE_BYTES && images < 8192)
 		images *= 2;
 	m->image_mask = images - 1;
 	m->images = pw_alloc0(images, m->image_bytes);
-	m->event_words = pw_alloc0(set->groups.event_words, 2 * sizeof(uint64_t));
-	if (!m->images || !m->event_words || make_counts(m, set) < 0) {
+	m->event_bits = pw_alloc0(
+		2 * ((size_t)m->event_words + m->event_compounds), sizeof(uint64_t));
+	if (!m->images || !m->event_bits || make_counts(m, set) < 0) {
 		drop_set(m);
 		return -ENOMEM;
 	}
+	m->regions[2] = (struct region){m->event_bits, m->event_bits + m->event_words};
+	m->regions[3].known = m->event_bits + 2 * (size_t)m->event_words;
+	m->regions[3].value = m->regions[3].known + m->event_compounds;
 	m->set = set;
 	m->set_number = set->number;
 	return 0;
+}
+
+static void point_to_image(struct sig_matcher *m, struct image *i)
+{
+	uint64_t *compounds = i->words + 2 * (size_t)m->process_words;
+
+	m->image = i;
+	m->regions[0] = (struct region){i->words, i->words + m->process_words};
+	m->regions[1] = (struct region){compounds, compounds + m->process_compounds};
 }
 
 /* Image 0 belongs to processes that have no number; it is never found again. */
@@ -111,7 +135,8 @@ static struct image *image_of(struct sig_matcher *m, const struct pw_process *p)
 	}
 	i->number = p->number;
 	i->met = i->sifted = 0;
-	memset(i->words, 0, m->set->groups.process_words * sizeof(uint64_t));
+	memset(i->words, 0, m->process_words * sizeof(uint64_t));
+	memset(i->words + 2 * (size_t)m->process_words, 0, m->process_compounds * sizeof(uint64_t));
 	return i;
 }
 
@@ -126,31 +151,54 @@ static void learn_bits(uint64_t *known, uint32_t from, uint32_t count)
 	}
 }
 
-/* Answers all atoms of the group that the bit belongs to. */
-static void ask(struct sig_matcher *m, uint64_t *words, uint32_t word_count, uint32_t number)
+/* Answers all atoms of the group. */
+static void ask_group(struct sig_matcher *m, struct region *r, uint32_t number)
 {
 	const struct sig_group *g = &m->set->groups.items[number];
 
 	for (uint32_t w = g->first / 64; w <= (g->first + g->count - 1) / 64; w++)
-		words[word_count + w] &= words[w]; /* values of bits not known yet may be old */
-	learn_bits(words, g->first, g->count);
-	sig_group_run(g, m->ctx, m->regex, words + word_count);
+		r->value[w] &= r->known[w]; /* values of bits not known yet may be old */
+	learn_bits(r->known, g->first, g->count);
+	sig_group_run(g, m->ctx, m->regex, r->value);
 }
 
-static bool test(struct sig_matcher *m, uint32_t atom)
-{
-	const struct sig_groups *g = &m->set->groups;
-	uint32_t bit = atom & ~SIG_EVENT_ATOM, base = 0, count = g->process_words;
-	uint64_t *words = m->image->words;
+static bool run(struct sig_matcher *m, int32_t at);
 
-	if (atom & SIG_EVENT_ATOM) {
-		words = m->event_words;
-		base = g->process_words * 64;
-		count = g->event_words;
-	}
-	if (!(words[bit / 64] >> bit % 64 & 1u))
-		ask(m, words, count, g->of_bit[base + bit]);
-	return words[count + bit / 64] >> bit % 64 & 1u;
+#define REGION(atom) ((atom) >> 30)
+#define BIT(atom)    ((atom) & 0x3fffffffu)
+_Static_assert(REGION(SIG_EVENT_ATOM) == 2 && REGION(SIG_COMPOUND) == 1, "order of regions");
+
+/* Runs the compound and keeps the answer; a value bit that is not known may be old. */
+static void ask_compound(struct sig_matcher *m, uint32_t atom)
+{
+	struct region *r = &m->regions[REGION(atom)];
+	bool is_event = atom & SIG_EVENT_ATOM;
+	uint32_t number = BIT(atom);
+	uint64_t bit = 1ull << number % 64;
+	bool value = run(m, (is_event ? m->set->event : m->set->process).entries[number]);
+
+	r->known[number / 64] |= bit;
+	r->value[number / 64] = value ? r->value[number / 64] | bit : r->value[number / 64] & ~bit;
+}
+
+static __attribute__((noinline)) void ask(struct sig_matcher *m, uint32_t atom)
+{
+	uint32_t base = atom & SIG_EVENT_ATOM ? m->process_words * 64 : 0;
+
+	if (atom & SIG_COMPOUND)
+		ask_compound(m, atom);
+	else
+		ask_group(m, &m->regions[REGION(atom)], m->set->groups.of_bit[base + BIT(atom)]);
+}
+
+static inline bool test(struct sig_matcher *m, uint32_t atom)
+{
+	const struct region *r = &m->regions[REGION(atom)];
+	uint32_t bit = BIT(atom);
+
+	if (!(r->known[bit / 64] >> bit % 64 & 1u))
+		ask(m, atom);
+	return r->value[bit / 64] >> bit % 64 & 1u;
 }
 
 static bool run(struct sig_matcher *m, int32_t at)
@@ -166,7 +214,7 @@ static bool run(struct sig_matcher *m, int32_t at)
 static bool may_be_true(struct sig_matcher *m, int32_t entry)
 {
 	const struct sig_test *tests = m->set->tests;
-	uint8_t reached[512] = {0};
+	uint8_t reached[2048] = {0};
 	int32_t lowest = entry - (int32_t)sizeof(reached) + 1;
 
 	if (entry < 0)
@@ -189,23 +237,25 @@ static bool may_be_true(struct sig_matcher *m, int32_t entry)
 	return false;
 }
 
-static uint64_t *sift_words(const struct sig_matcher *m)
+static int32_t *image_entries(const struct sig_matcher *m, uint8_t kind)
 {
-	return m->image->words + 2 * (size_t)m->set->groups.process_words;
+	uint64_t *behind = m->image->words + 2 * (size_t)(m->process_words + m->process_compounds);
+
+	return (int32_t *)behind + m->set->entry_first[kind];
 }
 
 /* A second event of a kind: from now on only rules that this process can fire are looked at. */
 static void sift(struct sig_matcher *m, uint8_t kind)
 {
-	const struct sig_set *set = m->set;
-	uint64_t *words = sift_words(m);
+	const struct sig_test *tests = m->set->tests;
+	int32_t *entries = image_entries(m, kind);
 
-	for (uint32_t i = 0; i < set->by_kind_count[kind]; i++) {
-		uint32_t bit = set->entry_first[kind] + i;
+	for (uint32_t i = 0; i < m->set->by_kind_count[kind]; i++) {
+		int32_t at = m->set->by_kind[kind][i].entry;
 
-		words[bit / 64] &= ~(1ull << bit % 64);
-		if (may_be_true(m, set->by_kind[kind][i].entry))
-			words[bit / 64] |= 1ull << bit % 64;
+		while (at >= 0 && !(tests[at].atom & SIG_EVENT_ATOM))
+			at = test(m, tests[at].atom) ? tests[at].yes : tests[at].no;
+		entries[i] = may_be_true(m, at) ? at : SIG_FALSE;
 	}
 	m->image->sifted |= 1ull << kind;
 }
@@ -221,11 +271,11 @@ static void meet(struct sig_matcher *m, uint8_t kind)
 	m->image->met |= bit;
 }
 
-static bool fires(struct sig_matcher *m, const struct sig_entry *e)
+static bool fires(struct sig_matcher *m, const struct sig_rule *rule, int32_t entry)
 {
-	if (!run(m, e->entry))
+	if (!run(m, entry))
 		return false;
-	return !e->rule->window || sig_counts_add(m->counts, e->rule->window, m->ctx);
+	return !rule->window || sig_counts_add(m->counts, rule->window, m->ctx);
 }
 
 static bool is_off(const uint64_t *off, uint32_t index)
@@ -238,7 +288,7 @@ uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t 
 {
 	const struct sig_set *set = m->set;
 	uint8_t kind = ctx->event->kind;
-	uint64_t bit = 1ull << kind % 64;
+	const int32_t *sifted;
 	uint32_t found = 0;
 
 	if (kind >= PW_EVENT_KINDS)
@@ -247,16 +297,16 @@ uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t 
 	ctx->dns = &m->dns;
 	if (kind == PW_EVENT_DNS)
 		field_dns_learn(&m->dns, ctx->event);
-	m->image = image_of(m, ctx->event->process);
-	memset(m->event_words, 0, set->groups.event_words * sizeof(uint64_t));
+	point_to_image(m, image_of(m, ctx->event->process));
+	memset(m->regions[2].known, 0, m->event_words * sizeof(uint64_t));
+	memset(m->regions[3].known, 0, m->event_compounds * sizeof(uint64_t));
 	meet(m, kind);
+	sifted = m->image->sifted >> kind & 1u ? image_entries(m, kind) : NULL;
 	for (uint32_t i = 0; i < set->by_kind_count[kind]; i++) {
 		const struct sig_entry *e = &set->by_kind[kind][i];
-		uint32_t at = set->entry_first[kind] + i;
+		int32_t entry = sifted ? sifted[i] : e->entry;
 
-		if ((m->image->sifted & bit) && !(sift_words(m)[at / 64] >> at % 64 & 1u))
-			continue;
-		if (is_off(off, e->rule->index) || !fires(m, e))
+		if (entry == SIG_FALSE || is_off(off, e->rule->index) || !fires(m, e->rule, entry))
 			continue;
 		if (found < limit)
 			out[found] = e->rule;

@@ -46,7 +46,9 @@ struct sig_node {
 	struct sig_node *next;  /* sibling */
 	struct sig_check check;
 	struct pw_slice macro;
-	const struct sig_macro *definition; /* of the macro, once it is resolved */
+	struct sig_macro *definition; /* of the macro, once it is resolved */
+	uint32_t compound;            /* private to sig_code.c, as scope */
+	uint8_t scope;
 	size_t pos;                         /* in the condition, for messages */
 };
 
