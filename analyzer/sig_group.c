@@ -151,6 +151,51 @@ static bool single_matches(const struct sig_atom *t, const struct field_value *v
 	}
 }
 
+static struct pw_slice without_slashes(struct pw_slice s)
+{
+	while (s.len > 0 && s.ptr[0] == '/')
+		s = pw_slice_sub(s, 1, s.len);
+	while (s.len > 0 && s.ptr[s.len - 1] == '/')
+		s.len--;
+	return s;
+}
+
+static uint8_t lower(uint8_t b)
+{
+	return b >= 'A' && b <= 'Z' ? (uint8_t)(b + 32) : b;
+}
+
+static bool folded_contains(struct pw_slice text, struct pw_slice needle)
+{
+	for (size_t at = 0; at + needle.len <= text.len; at++) {
+		size_t i = 0;
+
+		while (i < needle.len && lower(text.ptr[at + i]) == needle.ptr[i])
+			i++;
+		if (i == needle.len)
+			return true;
+	}
+	return false;
+}
+
+static bool slow_matches(const struct sig_slow *s, struct pw_slice text)
+{
+	switch (s->how) {
+	case SIG_HOW_STARTS:
+		return pw_slice_starts(text, s->pattern.text);
+	case SIG_HOW_ENDS:
+		return pw_slice_ends(text, s->pattern.text);
+	case SIG_HOW_CONTAINS:
+		return pw_slice_find(text, s->pattern.text) >= 0;
+	case SIG_HOW_ICONTAINS:
+		return folded_contains(text, s->pattern.text);
+	default:
+		text = without_slashes(text);
+		return pw_slice_starts(text, s->pattern.text) &&
+		       (text.len == s->pattern.text.len || text.ptr[s->pattern.text.len] == '/');
+	}
+}
+
 static void run_value(const struct sig_group *g, const struct field_value *v, struct field_ctx *c,
 	struct regex_scratch *regex, uint64_t *bits)
 {
@@ -165,6 +210,9 @@ static void run_value(const struct sig_group *g, const struct field_value *v, st
 		sig_automaton_run(g->contains, v->text, bits);
 		sig_automaton_run(g->icontains, v->text, bits);
 	}
+	for (uint32_t i = 0; i < g->slow_count; i++)
+		if (slow_matches(&g->slow[i], v->text))
+			set_bit(bits, g->slow[i].pattern.bit);
 	for (uint32_t i = 0; i < g->single_count; i++)
 		if (single_matches(g->singles[i], v, c, regex))
 			set_bit(bits, g->singles[i]->bit);
@@ -301,7 +349,22 @@ static int make_equals(struct sig_group *g, struct sig_atom **atoms, struct pw_a
 	return r;
 }
 
-static int make_automaton(const struct sig_group *g, struct sig_atom **atoms, enum sig_how how,
+static int make_slow(struct sig_group *g, const struct sig_pattern *patterns, uint32_t count,
+	enum sig_how how, struct pw_arena *arena)
+{
+	struct sig_slow *all = pw_arena_alloc0(arena, g->slow_count + count, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	if (g->slow_count > 0)
+		memcpy(all, g->slow, g->slow_count * sizeof(*all));
+	g->slow = all;
+	for (uint32_t i = 0; i < count; i++)
+		g->slow[g->slow_count++] = (struct sig_slow){how, patterns[i]};
+	return 0;
+}
+
+static int make_automaton(struct sig_group *g, struct sig_atom **atoms, enum sig_how how,
 	struct pw_arena *arena, struct sig_automaton **ret)
 {
 	static const enum sig_automaton_mode modes[] = {
@@ -318,6 +381,8 @@ static int make_automaton(const struct sig_group *g, struct sig_atom **atoms, en
 	if (r == 0 && count > 0)
 		r = sig_automaton_build(
 			patterns, count, modes[how], how == SIG_HOW_ICONTAINS, arena, ret);
+	if (r == -E2BIG)
+		r = make_slow(g, patterns, count, how, arena);
 	free(patterns);
 	return r;
 }

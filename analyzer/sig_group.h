@@ -16,6 +16,12 @@ struct sig_equal {
 	uint32_t bit, next; /* next: of the same value, 0 = none */
 };
 
+/* A pattern that no automaton had room for: compared alone, slow but right. */
+struct sig_slow {
+	enum sig_how how;
+	struct sig_pattern pattern;
+};
+
 struct sig_group {
 	const struct sig_source *source;
 	uint32_t first, count; /* bits within the scope */
@@ -29,6 +35,8 @@ struct sig_group {
 	struct sig_automaton *starts, *paths, *ends, *contains, *icontains;
 	const struct sig_atom **singles; /* numbers, addresses, and what stands alone */
 	uint32_t single_count;
+	struct sig_slow *slow;
+	uint32_t slow_count;
 };
 
 struct sig_groups {
@@ -38,7 +46,7 @@ struct sig_groups {
 	uint32_t process_words, event_words;
 };
 
-/* Gives every atom its bit and group. -ENOMEM; -E2BIG when an automaton is over its ceiling. */
+/* Gives every atom its bit and group. -ENOMEM. */
 int sig_groups_make(struct sig_atoms *a, struct sig_groups *ret) PW_MUST_CHECK;
 /* Sets the bits of the group's atoms that are true for the context's event; they were clear. */
 void sig_group_run(const struct sig_group *g, struct field_ctx *c, struct regex_scratch *regex,

@@ -5,6 +5,7 @@
 #include "analyzer/tests/kit.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* Events of the table tests, by index. */
 static const struct kit_row events[] = {
@@ -165,6 +166,29 @@ static void all_matching_rules_are_reported_in_order(void **state)
 	kit_snapshot_done(&s);
 }
 
+/* One pattern so long that no automaton takes it, beside short ones of all forms. */
+static void patterns_without_room_are_compared_one_by_one(void **state)
+{
+	static const char *const forms[] = {
+		"fd.name startswith /etc/", "fd.name endswith shadow", "fd.name contains c/sh",
+		"fd.name icontains C/SH", "fd.name pmatch (/etc)"};
+	static const char *const words[] = {"startswith", "endswith", "contains", "icontains", "pmatch ("};
+	static char text[48000], filler[40001];
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(filler) - 1; i++)
+		filler[i] = (char)('!' + 1 + i % 90);
+	for (size_t i = 0; i < sizeof(filler) - 1; i++)
+		if (strchr("()'\"=,*?[]\\", filler[i]))
+			filler[i] = 'x';
+	for (size_t i = 0; i < PW_COUNT(forms); i++) {
+		(void)snprintf(text, sizeof(text), "%s or fd.name %s%s%s", forms[i], words[i],
+			i == 4 ? filler : " ", i == 4 ? ")" : filler);
+		assert_true(matches(w, text, 1));
+		assert_false(matches(w, text, 2));
+	}
+}
+
 static void output_texts_are_filled(void **state)
 {
 	static const struct {
@@ -220,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_and_operator_says_what_it_should),
 		cmocka_unit_test(all_matching_rules_are_reported_in_order),
+		cmocka_unit_test(patterns_without_room_are_compared_one_by_one),
 		cmocka_unit_test(output_texts_are_filled),
 		cmocka_unit_test(every_field_prints_or_is_missing),
 	};
