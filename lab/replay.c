@@ -23,6 +23,8 @@ struct lab {
 	struct pw_buf *out;
 	struct replay_result result;
 	int failed; /* first error of a batch */
+	uint64_t seq;
+	int64_t boot_to_wall_ns;
 	struct pw_err *err;
 };
 
@@ -90,6 +92,7 @@ static void on_batch(void *ctx, struct pw_batch *b)
 {
 	struct lab *l = ctx;
 
+	pw_batch_seal(b, ++l->seq, l->boot_to_wall_ns);
 	if (l->failed == 0)
 		l->failed = pass_batch(l, b);
 	pw_batch_free(b);
@@ -116,7 +119,7 @@ static int start(struct lab *l, const char *recording)
 	if (r < 0)
 		return r;
 	source_info(l->source, &info);
-	settings.boot_to_wall_ns = info.boot_to_wall_ns;
+	settings.boot_to_wall_ns = l->boot_to_wall_ns = info.boot_to_wall_ns;
 	settings.batch.sink = on_batch;
 	settings.batch.sink_ctx = l;
 	r = pw_arena_new(1 << 20, ARENA_BYTES, &l->arena);
