@@ -23,6 +23,24 @@ static struct pw_slice join_args(struct field_ctx *c, struct pw_slice lead, stru
 	return field_built(&b);
 }
 
+/* The text of the process itself, built at the first question. */
+static struct pw_slice keep_args(
+	struct field_ctx *c, struct field_kept *k, struct pw_slice lead, struct pw_slice args)
+{
+	size_t used = c->used;
+	struct pw_slice text;
+
+	if (!k->is_built) {
+		text = join_args(c, lead, args);
+		k->len = text.len;
+		if (text.len > 0)
+			memcpy(k->bytes, text.ptr, text.len);
+		k->is_built = true;
+		c->used = used;
+	}
+	return pw_slice_of(k->bytes, k->len);
+}
+
 static const struct pw_process *self_of(const struct field_ctx *c)
 {
 	return c->event->process;
@@ -108,7 +126,7 @@ FIELD_GETTER(get_aexepath)
 FIELD_GETTER(get_args)
 {
 	(void)r;
-	(void)field_text(ret, join_args(c, (struct pw_slice){NULL, 0}, self_of(c)->args));
+	(void)field_text(ret, keep_args(c, &c->args, (struct pw_slice){NULL, 0}, self_of(c)->args));
 	return true; /* no arguments is a known, empty value */
 }
 
@@ -119,8 +137,10 @@ static bool cmdline_of(struct field_ctx *c, const struct pw_process *p, struct f
 
 FIELD_GETTER(get_cmdline)
 {
+	const struct pw_process *p = self_of(c);
+
 	(void)r;
-	return cmdline_of(c, self_of(c), ret);
+	return field_text(ret, keep_args(c, &c->cmdline, field_process_name(p), p->args));
 }
 
 FIELD_GETTER(get_pcmdline)

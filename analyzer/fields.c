@@ -26,6 +26,8 @@ void field_ctx_begin(struct field_ctx *c, const struct pw_event *event)
 {
 	c->event = event;
 	c->used = 0;
+	c->args.is_built = false;
+	c->cmdline.is_built = false;
 }
 
 const struct field_spec *field_find(struct pw_slice name)

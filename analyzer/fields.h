@@ -27,11 +27,19 @@ struct field_value {
 	int64_t number; /* FIELD_INT, FIELD_BOOL, FIELD_PORT */
 };
 
+/* A text that many checks ask for: built once for an event. */
+struct field_kept {
+	bool is_built;
+	size_t len;
+	uint8_t bytes[FIELD_TEXT_BYTES];
+};
+
 struct field_ctx {
 	const struct pw_event *event;
 	const struct field_dns *dns; /* NULL = no name is known */
 	size_t used;
 	uint8_t scratch[FIELD_SCRATCH_BYTES];
+	struct field_kept args, cmdline;
 };
 
 /* One mention of a field: which, and what stands in [ ]. */

@@ -22,7 +22,8 @@ int offline_run(int argc, char **argv)
 	self[len > 0 ? len : 0] = '\0';
 	slash = strrchr(self, '/');
 	if (!slash || argc - 4 > FILES_MAX) {
-		(void)fprintf(stderr, "podward-analyzer: --rules takes at most %d files\n", FILES_MAX);
+		(void)fprintf(
+			stderr, "podward-analyzer: --rules takes at most %d files\n", FILES_MAX);
 		return 2;
 	}
 	*slash = '\0';

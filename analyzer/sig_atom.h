@@ -57,8 +57,8 @@ struct sig_atom {
 	struct regex *regex;
 	const struct sig_source *right;
 	const struct sig_atom **parts; /* SIG_HOW_UNION; as many as value_count */
-	uint64_t kinds; /* event kinds for which it can be true */
-	int8_t always;  /* 1 true, 0 false whatever the event, -1 = it depends */
+	uint64_t kinds;                /* event kinds for which it can be true */
+	int8_t always;                 /* 1 true, 0 false whatever the event, -1 = it depends */
 	uint8_t cost;
 	bool is_event;
 	uint32_t bit;   /* set by sig_group.c */

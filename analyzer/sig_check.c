@@ -236,6 +236,32 @@ static int make_regex(struct sig_atom *t, size_t pos, struct sig_lex *l)
 	return r < 0 ? sig_lex_fail(l, pos, "%s", err.msg) : 0;
 }
 
+/* A pattern with stars at its ends only is a prefix, a suffix or a part: those share one pass. */
+static int make_glob(struct sig_atom *t, struct sig_lex *l)
+{
+	struct pw_slice text = t->values[0], *values;
+	bool starts = text.len > 0 && text.ptr[0] == '*', ends;
+
+	if (starts)
+		text = pw_slice_sub(text, 1, text.len);
+	ends = text.len > 0 && text.ptr[text.len - 1] == '*';
+	if (ends)
+		text.len--;
+	t->how = SIG_HOW_ALONE;
+	if (!is_plain_path(text))
+		return 0;
+	values = pw_arena_alloc0(l->arena, 1, sizeof(*values));
+	if (!values)
+		return no_memory(l);
+	values[0] = text;
+	t->values = values;
+	if (starts && ends)
+		t->how = SIG_HOW_CONTAINS;
+	else
+		t->how = starts ? SIG_HOW_ENDS : ends ? SIG_HOW_STARTS : SIG_HOW_EQUAL;
+	return 0;
+}
+
 static int make_texts(struct sig_atom *t, size_t pos, struct sig_lex *l)
 {
 	switch (t->op) {
@@ -266,6 +292,8 @@ static int make_texts(struct sig_atom *t, size_t pos, struct sig_lex *l)
 		return make_paths(t, l);
 	case SIG_OP_REGEX:
 		return make_regex(t, pos, l);
+	case SIG_OP_GLOB:
+		return make_glob(t, l);
 	case SIG_OP_IGLOB:
 		t->how = SIG_HOW_ALONE;
 		return make_lower(t, l);

@@ -11,7 +11,7 @@ struct writer {
 	uint32_t from; /* where this condition's tests start */
 	uint8_t kind;
 	uint32_t depth;
-	uint32_t steps; /* checks met, also in macros that are used again */
+	uint32_t steps;  /* checks met, also in macros that are used again */
 	bool in_process; /* all of what is written belongs to a compound of the process */
 };
 
@@ -111,7 +111,8 @@ static int check_kinds(struct writer *w, struct sig_node *n, struct kinds *ret)
 }
 
 /* ---- merging ---- */
-/* The atom of a child that can be merged under this node: a check under or, "not check" under and. */
+/* The atom of a child that can be merged under this node: a check under or, "not check" under and.
+ */
 static const struct sig_atom *mergeable(const struct sig_node *n, const struct sig_node *child)
 {
 	if (n->kind == SIG_AND) {
@@ -120,13 +121,14 @@ static const struct sig_atom *mergeable(const struct sig_node *n, const struct s
 		child = child->first;
 	}
 	if (child->kind != SIG_CHECK || child->check.modifier != SIG_PLAIN ||
-		child->check.found[0].inverted || !sig_atom_is_mergeable(child->check.found[0].atom))
+		child->check.found[0].inverted ||
+		!sig_atom_is_mergeable(child->check.found[0].atom))
 		return NULL;
 	return child->check.found[0].atom;
 }
 
-static int put_union(struct writer *w, struct sig_node *n, struct sig_node *first,
-	const struct sig_atom *merged)
+static int put_union(
+	struct writer *w, struct sig_node *n, struct sig_node *first, const struct sig_atom *merged)
 {
 	struct sig_node *check = n->kind == SIG_AND ? first->first : first;
 	struct sig_found *found = pw_arena_alloc0(w->atoms->arena, 1, sizeof(*found));
@@ -396,8 +398,8 @@ static int add_compound(struct sig_compounds *c, int32_t entry, uint32_t *ret)
 static int write_compound(
 	struct writer *w, uint32_t number, uint32_t flags, struct sig_ways ways, int32_t *ret)
 {
-	int32_t entry = (flags & SIG_EVENT_ATOM ? w->code->event : w->code->process)
-				.entries[number - 1];
+	int32_t entry =
+		(flags & SIG_EVENT_ATOM ? w->code->event : w->code->process).entries[number - 1];
 
 	if (entry < 0 || ways.yes == ways.no) {
 		*ret = entry == SIG_FALSE ? ways.no : ways.yes;
@@ -421,8 +423,7 @@ static int child_order(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-static int write_node(
-	struct writer *w, struct sig_node *n, int32_t yes, int32_t no, int32_t *ret);
+static int write_node(struct writer *w, struct sig_node *n, int32_t yes, int32_t no, int32_t *ret);
 
 /* and: a true child goes on to the next one; or: a false one does. Written from the last. */
 static int write_list(struct writer *w, enum sig_node_kind kind, const struct child *children,
@@ -449,8 +450,8 @@ static int write_process_part(struct writer *w, struct sig_node *n, struct child
 
 	if (!n->compound) {
 		w->in_process = true;
-		r = write_list(w, n->kind, children, count,
-			(struct sig_ways){SIG_TRUE, SIG_FALSE}, &entry);
+		r = write_list(w, n->kind, children, count, (struct sig_ways){SIG_TRUE, SIG_FALSE},
+			&entry);
 		w->in_process = outer;
 		if (r == 0)
 			r = add_compound(&w->code->process, entry, &n->compound);
@@ -483,8 +484,7 @@ static uint32_t collect(struct writer *w, struct sig_node *n, struct child *chil
 	return process;
 }
 
-static int write_children(
-	struct writer *w, struct sig_node *n, struct sig_ways ways, int32_t *ret)
+static int write_children(struct writer *w, struct sig_node *n, struct sig_ways ways, int32_t *ret)
 {
 	struct child *children;
 	uint32_t count = 0, process;
@@ -501,11 +501,10 @@ static int write_children(
 		process = 0;
 	r = write_list(w, n->kind, children + process, count - process, ways, &entry);
 	if (r == 0 && process > 0)
-		r = n->kind == SIG_AND
-			    ? write_process_part(w, n, children, process,
-				      (struct sig_ways){entry, ways.no}, &entry)
-			    : write_process_part(w, n, children, process,
-				      (struct sig_ways){ways.yes, entry}, &entry);
+		r = n->kind == SIG_AND ? write_process_part(w, n, children, process,
+						 (struct sig_ways){entry, ways.no}, &entry)
+				       : write_process_part(w, n, children, process,
+						 (struct sig_ways){ways.yes, entry}, &entry);
 	free(children);
 	if (r == 0)
 		*ret = entry;
@@ -519,9 +518,9 @@ static bool is_small(const struct sig_node *n)
 	return n->kind == SIG_CHECK || n->kind == SIG_MACRO;
 }
 
-/* A macro is answered once: for the image when it depends on the process only, else for the event. */
-static int write_macro(
-	struct writer *w, struct sig_macro *m, struct sig_ways ways, int32_t *ret)
+/* A macro is answered once: for the image when it depends on the process only, else for the event.
+ */
+static int write_macro(struct writer *w, struct sig_macro *m, struct sig_ways ways, int32_t *ret)
 {
 	bool outer = w->in_process, is_event = scope_of(m->text.root) == SCOPE_EVENT;
 	struct sig_compounds *compounds = is_event ? &w->code->event : &w->code->process;
@@ -547,8 +546,7 @@ static int write_macro(
 			       w, m->compounds[slot], is_event ? SIG_EVENT_ATOM : 0, ways, ret);
 }
 
-static int write_node(
-	struct writer *w, struct sig_node *n, int32_t yes, int32_t no, int32_t *ret)
+static int write_node(struct writer *w, struct sig_node *n, int32_t yes, int32_t no, int32_t *ret)
 {
 	struct sig_ways ways = {yes, no};
 
@@ -566,8 +564,7 @@ static int write_node(
 	}
 }
 
-int sig_code_add(
-	struct sig_code *code, struct sig_text *text, uint8_t kind, int32_t *ret_entry)
+int sig_code_add(struct sig_code *code, struct sig_text *text, uint8_t kind, int32_t *ret_entry)
 {
 	struct writer w = {.code = code, .from = code->count, .kind = kind};
 

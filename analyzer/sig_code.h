@@ -20,7 +20,8 @@
 #define SIG_COMPOUNDS  65536u
 
 struct sig_test {
-	/* Bit of the atom, or with SIG_COMPOUND number of the compound; SIG_EVENT_ATOM for events. */
+	/* Bit of the atom, or with SIG_COMPOUND number of the compound; SIG_EVENT_ATOM for events.
+	 */
 	uint32_t atom;
 	int32_t yes, no; /* index of the next test, SIG_TRUE or SIG_FALSE */
 };

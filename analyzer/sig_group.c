@@ -275,8 +275,8 @@ static struct wanted wanted_of(struct sig_atom *const *atom)
 }
 
 /* Patterns of all atoms that are evaluated in this way, each with the bit that it sets. */
-static uint32_t list_patterns(
-	const struct sig_group *g, struct sig_atom **atoms, enum sig_how how, struct sig_pattern *out)
+static uint32_t list_patterns(const struct sig_group *g, struct sig_atom **atoms, enum sig_how how,
+	struct sig_pattern *out)
 {
 	uint32_t n = 0;
 

@@ -5,8 +5,8 @@
 
 /*
  * What is known of one process image. Behind it: known and value words of the process's atoms, the
- * same of its compounds, then for each kind's entries where the code goes on behind what the process
- * decides.
+ * same of its compounds, then for each kind's entries where the code goes on behind what the
+ * process decides.
  */
 struct image {
 	uint64_t number; /* pw_process.number; 0 = free */
@@ -99,8 +99,8 @@ int sig_matcher_use(struct sig_matcher *m, const struct sig_set *set)
 		images *= 2;
 	m->image_mask = images - 1;
 	m->images = pw_alloc0(images, m->image_bytes);
-	m->event_bits = pw_alloc0(
-		2 * ((size_t)m->event_words + m->event_compounds), sizeof(uint64_t));
+	m->event_bits =
+		pw_alloc0(2 * ((size_t)m->event_words + m->event_compounds), sizeof(uint64_t));
 	if (!m->images || !m->event_bits || make_counts(m, set) < 0) {
 		drop_set(m);
 		return -ENOMEM;
@@ -165,7 +165,7 @@ static void ask_group(struct sig_matcher *m, struct region *r, uint32_t number)
 static bool run(struct sig_matcher *m, int32_t at);
 
 #define REGION(atom) ((atom) >> 30)
-#define BIT(atom)    ((atom) & 0x3fffffffu)
+#define BIT(atom)    ((atom)&0x3fffffffu)
 _Static_assert(REGION(SIG_EVENT_ATOM) == 2 && REGION(SIG_COMPOUND) == 1, "order of regions");
 
 /* Runs the compound and keeps the answer; a value bit that is not known may be old. */

@@ -10,7 +10,7 @@
 #include "analyzer/field_dns.h"
 #include "analyzer/sig_compile.h"
 
-#define SIG_CACHE_BYTES (8u << 20)
+#define SIG_CACHE_BYTES (1u << 20)
 
 struct sig_matcher;
 

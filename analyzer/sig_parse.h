@@ -49,7 +49,7 @@ struct sig_node {
 	struct sig_macro *definition; /* of the macro, once it is resolved */
 	uint32_t compound;            /* private to sig_code.c, as scope */
 	uint8_t scope;
-	size_t pos;                         /* in the condition, for messages */
+	size_t pos; /* in the condition, for messages */
 };
 
 /* l stands at the start of the text and is used for messages. -EINVAL with line, column and caret

@@ -85,7 +85,8 @@ static bool implies(const struct sig_rule *a, const struct sig_rule *b)
 	return of_a.is_complete && of_b.is_complete && has_all(&of_a, &of_b);
 }
 
-static uint32_t check_shadow(const struct sig_set *set, const struct sig_rule *r, struct pw_buf *out)
+static uint32_t check_shadow(
+	const struct sig_set *set, const struct sig_rule *r, struct pw_buf *out)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct sig_rule *other = &set->rules[i];

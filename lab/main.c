@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* podward-rules: rules without a cluster. Exit code 0 = fine, 1 = something was found, 2 = usage. */
+/* podward-rules: rules without a cluster. Exit code 0 = fine, 1 = something was found, 2 = usage.
+ */
 #include "lab/lint.h"
 #include "lab/replay.h"
 #include "lab/rules.h"
@@ -13,9 +14,12 @@
 static int usage(void)
 {
 	(void)fputs("podward-rules COMMAND\n\n"
-		    "  lint FILE…                  refused rules with their places, and what is suspicious\n"
-		    "  test RECORDING FILE…        alerts that the rules give for a recording (.pwrec)\n"
-		    "  vectors FILE [EVENTS]       conformance vectors against compiler and evaluator\n\n"
+		    "  lint FILE…                  refused rules with their places, and what is "
+		    "suspicious\n"
+		    "  test RECORDING FILE…        alerts that the rules give for a recording "
+		    "(.pwrec)\n"
+		    "  vectors FILE [EVENTS]       conformance vectors against compiler and "
+		    "evaluator\n\n"
 		    "FILE: SignatureSet documents, or a Falco rule file.\n",
 		stderr);
 	return 2;
@@ -98,7 +102,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} commands[] = {{"lint", command_lint}, {"test", command_test}, {"vectors", command_vectors}};
+	} commands[] = {
+		{"lint", command_lint}, {"test", command_test}, {"vectors", command_vectors}};
 
 	for (size_t i = 0; argc >= 2 && i < PW_COUNT(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)

@@ -169,10 +169,10 @@ static void all_matching_rules_are_reported_in_order(void **state)
 /* One pattern so long that no automaton takes it, beside short ones of all forms. */
 static void patterns_without_room_are_compared_one_by_one(void **state)
 {
-	static const char *const forms[] = {
-		"fd.name startswith /etc/", "fd.name endswith shadow", "fd.name contains c/sh",
-		"fd.name icontains C/SH", "fd.name pmatch (/etc)"};
-	static const char *const words[] = {"startswith", "endswith", "contains", "icontains", "pmatch ("};
+	static const char *const forms[] = {"fd.name startswith /etc/", "fd.name endswith shadow",
+		"fd.name contains c/sh", "fd.name icontains C/SH", "fd.name pmatch (/etc)"};
+	static const char *const words[] = {
+		"startswith", "endswith", "contains", "icontains", "pmatch ("};
 	static char text[48000], filler[40001];
 	struct world *w = *state;
 

@@ -28,7 +28,7 @@ struct rig {
 	struct kit_snapshot sets[2];
 	struct shard_job flushed;
 	int event;
-	uint32_t notes[SHARDS]; /* batches that a shard is done with */
+	uint32_t notes[SHARDS];      /* batches that a shard is done with */
 	uint8_t judged[RELOADS + 1]; /* occurrences by sequence number */
 };
 
@@ -109,7 +109,8 @@ static void start(struct rig *rig)
 		kit_snapshot_init(&rig->sets[i], 1);
 		(void)kit_signature(&rig->sets[i], "miner", "proc.name = xmrig", false);
 		(void)kit_signature(&rig->sets[i], "other",
-			i ? "fd.name startswith /x and proc.aname = y" : "fd.name regex \"x+y\"", false);
+			i ? "fd.name startswith /x and proc.aname = y" : "fd.name regex \"x+y\"",
+			false);
 	}
 	assert_int_equal(pw_snapshot_new(policy_destroy, &rig->policy), 0);
 	publish(rig, 1);

@@ -155,7 +155,8 @@ static void a_wrong_aggregate_refuses_its_rule(void **state)
 		p = kit_compile(&s);
 		assert_int_equal(p->signatures->count, 0);
 		if (pw_slice_find(p->problems.items[0].message, pw_slice_str(rows[i].words)) < 0)
-			fail_msg("%s: %.*s", rows[i].text, PW_SLICE_ARG(p->problems.items[0].message));
+			fail_msg("%s: %.*s", rows[i].text,
+				PW_SLICE_ARG(p->problems.items[0].message));
 		policy_free(p);
 		kit_snapshot_done(&s);
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cost of one event in the signature engine, by kind, with the rule files given on the command line:
- * process CPU time, not wall time; median and best of the rounds. Four kinds of opens and connects
- * by 28 processes that stay; for exec every event is a new process image, so nothing is kept.
- * The last figure of each line says how many rules matched, so that a set that matches nothing or
- * everything is seen.
+ * Cost of one event in the signature engine, by kind, with the rule files given on the command
+ * line: process CPU time, not wall time; median and best of the rounds. Four kinds of opens and
+ * connects by 28 processes that stay; for exec every event is a new process image, so nothing is
+ * kept. The last figure of each line says how many rules matched, so that a set that matches
+ * nothing or everything is seen.
  */
 #include "analyzer/sig_match.h"
 #include "lab/rules.h"
@@ -65,7 +65,8 @@ static void make_process(struct world *w, uint32_t i)
 {
 	struct pw_process *p = &w->processes[i], *parent = &w->parents[i];
 	int len = snprintf(w->args[i], sizeof(w->args[i]),
-		"/usr/bin/%s%c--config%c/etc/app/%u/main.conf%c--listen%c0.0.0.0:8%03u%c--name%cworker-%u",
+		"/usr/bin/%s%c--config%c/etc/app/%u/"
+		"main.conf%c--listen%c0.0.0.0:8%03u%c--name%cworker-%u",
 		names[i % PW_COUNT(names)], 0, 0, i, 0, 0, i, 0, 0, i);
 
 	*parent = (struct pw_process){.comm = pw_slice_str(names[(i * 5 + 1) % PW_COUNT(names)]),
@@ -113,7 +114,8 @@ static void make_events(struct world *w, const struct kind *k)
 	}
 }
 
-static int run(struct world *w, const struct sig_set *set, const struct kind *k, struct figures *ret)
+static int run(
+	struct world *w, const struct sig_set *set, const struct kind *k, struct figures *ret)
 {
 	static uint64_t next_image = 1000;
 	struct sig_matcher *matcher = NULL;
@@ -197,8 +199,9 @@ int main(int argc, char **argv)
 		p->signatures->count, p->signatures->refused, p->signatures->atom_count,
 		p->signatures->test_count, p->signatures->bytes >> 10);
 	r = bench(p, &json);
-	(void)printf("{\"bench\":\"signatures\",\"rules\":%u,\"refused\":%u,\"checks\":%u,\"tests\":%u,"
-		     "\"bytes\":%zu%s}\n",
+	(void)printf(
+		"{\"bench\":\"signatures\",\"rules\":%u,\"refused\":%u,\"checks\":%u,\"tests\":%u,"
+		"\"bytes\":%zu%s}\n",
 		p->signatures->count, p->signatures->refused, p->signatures->atom_count,
 		p->signatures->test_count, p->signatures->bytes, pw_buf_text(&json));
 	policy_free(p);
