@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/sig_automaton.h"
 
+#include "common/base/glob.h"
+
 #include <errno.h>
 
 #define DEAD    UINT32_MAX
@@ -147,21 +149,12 @@ static void run_anywhere(const struct sig_automaton *a, struct pw_slice text, ui
 	}
 }
 
-static struct pw_slice without_slashes(struct pw_slice s)
-{
-	while (s.len > 0 && s.ptr[0] == '/')
-		s = pw_slice_sub(s, 1, s.len);
-	while (s.len > 0 && s.ptr[s.len - 1] == '/')
-		s.len--;
-	return s;
-}
-
 static void run_edge(const struct sig_automaton *a, struct pw_slice text, uint64_t *bits)
 {
 	uint32_t s = 0;
 
 	if (a->mode == SIG_AS_PATH)
-		text = without_slashes(text);
+		text = pw_glob_strip(text);
 	for (size_t i = 0; s != DEAD; i++) {
 		bool ends_here = a->mode != SIG_AS_PATH || i == text.len || text.ptr[i] == '/';
 

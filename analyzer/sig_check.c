@@ -2,6 +2,7 @@
 #include "analyzer/sig_check.h"
 
 #include "analyzer/field_get.h"
+#include "common/base/glob.h"
 #include "common/base/num.h"
 
 #include <errno.h>
@@ -198,15 +199,6 @@ static bool is_plain_path(struct pw_slice s)
 	return true;
 }
 
-static struct pw_slice without_slashes(struct pw_slice s)
-{
-	while (s.len > 0 && s.ptr[0] == '/')
-		s = pw_slice_sub(s, 1, s.len);
-	while (s.len > 0 && s.ptr[s.len - 1] == '/')
-		s.len--;
-	return s;
-}
-
 /* Paths without wildcards share a trie; the others are matched one by one. */
 static int make_paths(struct sig_atom *t, struct sig_lex *l)
 {
@@ -216,7 +208,7 @@ static int make_paths(struct sig_atom *t, struct sig_lex *l)
 		return no_memory(l);
 	t->how = SIG_HOW_PATH;
 	for (uint32_t i = 0; i < t->value_count; i++) {
-		values[i] = without_slashes(t->values[i]);
+		values[i] = pw_glob_strip(t->values[i]);
 		if (values[i].len == 0 || !is_plain_path(values[i]))
 			t->how = SIG_HOW_ALONE;
 	}

@@ -135,16 +135,18 @@ static int pass_on(struct compiler *c, const Podward__V1__SignatureSet *set)
 	return 0;
 }
 
-static int add_rule(struct compiler *c, const Podward__V1__Signature *s, struct pw_slice set,
-	struct sig_defs *defs, size_t index)
+static int add_rule(struct compiler *c, const Podward__V1__Signature *s,
+	const Podward__V1__SignatureSet *from, struct sig_defs *defs, size_t index)
 {
+	struct pw_slice set = bytes_of(from->name);
 	struct sig_rule *rule = &c->out->rules[c->out->count];
 	struct pw_err err = PW_ERR_INIT;
 	int r = -E2BIG;
 
 	if (s->disabled)
 		return 0;
-	*rule = (struct sig_rule){.set = set};
+	*rule = (struct sig_rule){.set = set,
+		.canary_percent = from->canary_percent < 100 ? from->canary_percent : 0};
 	if (c->out->count >= SIG_RULES_LIMIT)
 		(void)pw_err_set(&err, r, "more than %u rules in all", SIG_RULES_LIMIT);
 	else if (s->id.len == 0 || s->id.len > 200)
@@ -157,6 +159,7 @@ static int add_rule(struct compiler *c, const Podward__V1__Signature *s, struct 
 		c->out->refused++;
 		return refuse(c->problems, set, index, s, err.msg);
 	}
+	c->out->canary_count += rule->canary_percent > 0;
 	rule->index = c->out->count++;
 	return 0;
 }
@@ -169,7 +172,7 @@ static int add_set(struct compiler *c, const Podward__V1__SignatureSet *set)
 	if (r == 0)
 		r = pass_on(c, set);
 	for (size_t i = 0; r == 0 && i < set->n_rules; i++)
-		r = add_rule(c, set->rules[i], bytes_of(set->name), defs, i);
+		r = add_rule(c, set->rules[i], set, defs, i);
 	return r;
 }
 

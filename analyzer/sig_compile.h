@@ -25,7 +25,8 @@ struct sig_rule {
 	size_t mitre_count;
 	uint32_t severity; /* Severity */
 	bool suppress_if_learned;
-	uint64_t event_mask; /* bit per event kind that can fire it */
+	uint32_t canary_percent; /* of pod groups that the rule runs for; 0 = all */
+	uint64_t event_mask;     /* bit per event kind that can fire it */
 	uint32_t index;
 	const struct sig_window *window; /* NULL = each match fires */
 	struct sig_text text;
@@ -50,6 +51,7 @@ struct sig_set {
 	struct sig_compounds process, event;
 	struct sig_groups groups;
 	uint32_t atom_count, window_count;
+	uint32_t canary_count; /* rules that run for a share of pod groups */
 	uint32_t refused;
 	size_t bytes; /* of the compiled set, parse trees included */
 };

@@ -151,15 +151,6 @@ static bool single_matches(const struct sig_atom *t, const struct field_value *v
 	}
 }
 
-static struct pw_slice without_slashes(struct pw_slice s)
-{
-	while (s.len > 0 && s.ptr[0] == '/')
-		s = pw_slice_sub(s, 1, s.len);
-	while (s.len > 0 && s.ptr[s.len - 1] == '/')
-		s.len--;
-	return s;
-}
-
 static uint8_t lower(uint8_t b)
 {
 	return b >= 'A' && b <= 'Z' ? (uint8_t)(b + 32) : b;
@@ -190,7 +181,7 @@ static bool slow_matches(const struct sig_slow *s, struct pw_slice text)
 	case SIG_HOW_ICONTAINS:
 		return folded_contains(text, s->pattern.text);
 	default:
-		text = without_slashes(text);
+		text = pw_glob_strip(text);
 		return pw_slice_starts(text, s->pattern.text) &&
 		       (text.len == s->pattern.text.len || text.ptr[s->pattern.text.len] == '/');
 	}

@@ -87,6 +87,28 @@ static int take_signatures(struct view *v, const struct policy_entry *e)
 	return 0;
 }
 
+/* Is the group among this share of all? Each set takes other groups. */
+static bool is_canary(struct pw_slice pod_group, const struct sig_rule *r)
+{
+	return pw_hash64(pod_group, pw_hash64(r->set, 0)) % 100 < r->canary_percent;
+}
+
+static int take_canaries(struct view *v, struct pw_slice pod_group)
+{
+	const struct sig_set *set = v->policy->signatures;
+
+	if (set->canary_count == 0)
+		return 0;
+	if (!v->signatures_off)
+		v->signatures_off = pw_alloc0(set->count / 64 + 1, sizeof(*v->signatures_off));
+	if (!v->signatures_off)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < set->count; i++)
+		if (set->rules[i].canary_percent && !is_canary(pod_group, &set->rules[i]))
+			v->signatures_off[i / 64] |= 1ull << i % 64;
+	return 0;
+}
+
 static int take_entries(struct view *v, const struct view_group *g, struct pw_slice image)
 {
 	v->entries = pw_alloc0(v->policy->entry_count + 1, sizeof(*v->entries));
@@ -127,7 +149,7 @@ int view_new(const struct policy *p, uint64_t version, struct pw_slice pod_group
 	v->profile_on = v->signatures_on = true;
 	v->learning_ns = LEARNING_DEFAULT_NS;
 	v->dimensions = ALL_DIMENSIONS;
-	if (take_entries(v, &g, image) < 0) {
+	if (take_entries(v, &g, image) < 0 || take_canaries(v, pod_group) < 0) {
 		view_free(v);
 		return -ENOMEM;
 	}

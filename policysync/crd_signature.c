@@ -214,7 +214,8 @@ static void refuse_key(const struct pw_json_reader *spec, const char *key, bool 
 Podward__V1__SignatureSet *crd_signature_set_read(
 	struct pw_arena *a, const struct pw_json_reader *spec, const struct crd_meta *meta)
 {
-	static const char *const known[] = {"format", "content", "rules", "lists", "macros", NULL};
+	static const char *const known[] = {
+		"format", "content", "canaryPercent", "rules", "lists", "macros", NULL};
 	static const char *const formats[] = {"podward", "falco", NULL};
 	Podward__V1__SignatureSet *set;
 	bool falco;
@@ -228,6 +229,7 @@ Podward__V1__SignatureSet *crd_signature_set_read(
 	falco = pw_read_choice(spec, "format", formats, 0) == 1;
 	pw_read_only(spec, known);
 	set->name = meta->name;
+	set->canary_percent = (uint32_t)pw_read_int(spec, "canaryPercent", 1, 100, 100) % 100;
 	refuse_key(spec, falco ? "rules" : "content", falco);
 	if (falco) {
 		refuse_key(spec, "lists", falco);

@@ -24,15 +24,6 @@ static struct pw_slice random_text(uint32_t *state, uint8_t *out, uint32_t most)
 	return pw_slice_of(out, len);
 }
 
-static struct pw_slice without_slashes(struct pw_slice s)
-{
-	while (s.len > 0 && s.ptr[0] == '/')
-		s = pw_slice_sub(s, 1, s.len);
-	while (s.len > 0 && s.ptr[s.len - 1] == '/')
-		s.len--;
-	return s;
-}
-
 static bool alone(enum sig_automaton_mode mode, struct pw_slice pattern, struct pw_slice text)
 {
 	switch (mode) {
@@ -43,7 +34,7 @@ static bool alone(enum sig_automaton_mode mode, struct pw_slice pattern, struct 
 	case SIG_ANYWHERE:
 		return pw_slice_find(text, pattern) >= 0;
 	default:
-		text = without_slashes(text);
+		text = pw_glob_strip(text);
 		return pw_slice_starts(text, pattern) &&
 		       (text.len == pattern.len || text.ptr[pattern.len] == '/');
 	}
@@ -60,7 +51,7 @@ static void compare(enum sig_automaton_mode mode, uint32_t seed)
 	for (uint32_t i = 0; i < PATTERNS; i++) {
 		patterns[i].text = random_text(&seed, bytes[i], 6);
 		if (mode == SIG_AS_PATH)
-			patterns[i].text = without_slashes(patterns[i].text);
+			patterns[i].text = pw_glob_strip(patterns[i].text);
 		if (mode == SIG_AS_PATH && patterns[i].text.len == 0)
 			patterns[i].text = PW_SLICE_LIT("a");
 		patterns[i].bit = i + 7;

@@ -2,6 +2,7 @@
 /* Lists and macros: what a condition means with them, and how it is refused. */
 #include "analyzer/sig_match.h"
 #include "analyzer/tests/kit.h"
+#include "analyzer/view.h"
 #include "common/testing/cm.h"
 
 #include <stdio.h>
@@ -211,6 +212,34 @@ static void macros_that_grow_without_end_are_refused(void **state)
 	policy_free(p);
 }
 
+static void a_canary_runs_for_its_share_of_groups(void **state)
+{
+	struct world *w = *state;
+	struct policy *p;
+	uint32_t on = 0;
+
+	kit_snapshot_done(&w->s);
+	kit_snapshot_init(&w->s, 1);
+	(void)kit_signature(&w->s, "r", "proc.name = sh", false);
+	w->s.m.signature_sets[0]->canary_percent = 20;
+	p = kit_compile(&w->s);
+	for (unsigned i = 0; i < 1000; i++) {
+		char group[64];
+		struct view *v = NULL, *again = NULL;
+		struct pw_slice key = pw_slice_of(
+			group, (size_t)snprintf(group, sizeof(group), "ns/Deployment/w%u/c", i));
+
+		assert_int_equal(view_new(p, 1, key, (struct pw_slice){NULL, 0}, &v), 0);
+		assert_int_equal(view_new(p, 2, key, (struct pw_slice){NULL, 0}, &again), 0);
+		assert_int_equal(v->signatures_off[0], again->signatures_off[0]);
+		on += v->signatures_off[0] == 0;
+		view_free(v);
+		view_free(again);
+	}
+	assert_in_range(on, 150, 250);
+	policy_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +249,8 @@ int main(void)
 			what_is_wrong_is_named_where_it_was_written, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			macros_that_grow_without_end_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_canary_runs_for_its_share_of_groups, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

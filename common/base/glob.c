@@ -67,7 +67,7 @@ bool pw_glob(struct pw_slice p, struct pw_slice t)
 	return pi == p.len;
 }
 
-static struct pw_slice strip_slashes(struct pw_slice s)
+struct pw_slice pw_glob_strip(struct pw_slice s)
 {
 	while (s.len > 0 && s.ptr[0] == '/')
 		s = pw_slice_sub(s, 1, s.len);
@@ -78,7 +78,7 @@ static struct pw_slice strip_slashes(struct pw_slice s)
 
 bool pw_glob_path(struct pw_slice pattern, struct pw_slice path)
 {
-	struct pw_slice p_rest = strip_slashes(pattern), t_rest = strip_slashes(path);
+	struct pw_slice p_rest = pw_glob_strip(pattern), t_rest = pw_glob_strip(path);
 	struct pw_slice p, t;
 
 	if (p_rest.len == 0)

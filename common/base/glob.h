@@ -15,3 +15,5 @@ bool pw_glob(struct pw_slice pattern, struct pw_slice text);
 bool pw_glob_path(struct pw_slice pattern, struct pw_slice path);
 /* True when any of the globs matches; an empty list matches nothing. */
 bool pw_glob_any(const struct pw_slice *globs, size_t count, struct pw_slice text);
+/* A path without the slashes at its ends. */
+struct pw_slice pw_glob_strip(struct pw_slice path);

@@ -128,7 +128,7 @@ static void every_field_of_a_definition_is_known_to_the_reader(void **state)
 		{"ClusterRuntimePolicy", "clusterruntimepolicies", false, 32},
 		{"RuntimeExclusion", "runtimeexclusions", true, 10},
 		{"ClusterRuntimeExclusion", "clusterruntimeexclusions", false, 11},
-		{"SignatureSet", "signaturesets", false, 18},
+		{"SignatureSet", "signaturesets", false, 19},
 	};
 
 	(void)state;
