@@ -12,7 +12,7 @@
 #define ITEMS_MAX    16384u
 
 /* ---- messages ---- */
-static int tell(struct falco *f, bool refused, const char *format, va_list args)
+static PW_PRINTF(3, 0) int tell(struct falco *f, bool refused, const char *format, va_list args)
 {
 	Podward__V1__SignatureProblem *p;
 	struct pw_slice words;
