@@ -149,6 +149,12 @@ FIELD_GETTER(get_arg_target)
 	return c->event->kind == PW_EVENT_SYMLINK && field_text(ret, c->event->object2);
 }
 
+FIELD_GETTER(get_arg_xattr)
+{
+	(void)r;
+	return c->event->kind == PW_EVENT_SETXATTR && field_text(ret, c->event->object2);
+}
+
 FIELD_GETTER(get_arg_mode)
 {
 	return has_kind(c, r->spec->kinds) &&

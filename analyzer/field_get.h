@@ -73,6 +73,7 @@ FIELD_GETTER(get_arg_path);
 FIELD_GETTER(get_arg_oldpath);
 FIELD_GETTER(get_arg_newpath);
 FIELD_GETTER(get_arg_target);
+FIELD_GETTER(get_arg_xattr);
 FIELD_GETTER(get_arg_mode);
 FIELD_GETTER(get_arg_flags);
 FIELD_GETTER(get_arg_uid);

@@ -52,6 +52,8 @@ const struct field_spec field_table[] = {
 		"path of the file acted on"),
 	F("evt.arg.linkpath", TEXT, EVENT, NO_ARG, get_arg_path, K(SYMLINK),
 		"path of the new symbolic link"),
+	F("evt.arg.xattr", TEXT, EVENT, NO_ARG, get_arg_xattr, K(SETXATTR),
+		"name of the extended attribute"),
 	F("evt.arg.target", TEXT, EVENT, NO_ARG, get_arg_target, K(SYMLINK),
 		"text that the symbolic link points to, as given"),
 	F("evt.arg.oldpath", TEXT, EVENT, NO_ARG, get_arg_oldpath, K(RENAME) | K(LINK),

@@ -180,7 +180,7 @@ def rows_of(root, module, name="integration/detections"):
 
 
 def detections(root, bin_dir, name):
-    ways = {r.detection: r.evasion for m in ("rows_exec", "rows_file", "rows_tool") for r in rows_of(root, m)}
+    ways = {r.detection: r.evasion for m in ("rows_exec", "rows_file", "rows_kernel", "rows_tool") for r in rows_of(root, m)}
     out, folder = [], os.path.join(root, name)
     for file in sorted(os.listdir(folder)):
         with open(os.path.join(folder, file), encoding="utf-8") as f:

@@ -144,6 +144,30 @@ static int read_plan(void)
 	return n > 0 ? 0 : -1;
 }
 
+/* repeat COUNT OPERATION …: "%" in an argument stands for the number of the time */
+static int repeat(int argc, char **argv)
+{
+	static char texts[STEP_ARGS][256];
+	char *now[STEP_ARGS] = {NULL};
+	const struct step_op *op = argc > 2 ? find_op(argv[2]) : NULL;
+
+	for (long n = 0; op && n < step_number(argv[1]); n++) {
+		for (int i = 3; i < argc; i++) {
+			const char *mark = strchr(argv[i], '%');
+			int before = mark ? (int)(mark - argv[i]) : (int)strlen(argv[i]);
+
+			now[i - 3] = texts[i];
+			if (mark)
+				(void)snprintf(texts[i], sizeof(texts[i]), "%.*s%ld%s", before,
+					argv[i], n, mark + 1);
+			else
+				(void)snprintf(texts[i], sizeof(texts[i]), "%s", argv[i]);
+		}
+		(void)op->run(argc - 3, now);
+	}
+	return op ? 0 : 1;
+}
+
 /* The name of the operation and its arguments. Its result is for a person: being refused is no
  * failure. */
 static int do_op(int argc, char **argv)
@@ -151,6 +175,8 @@ static int do_op(int argc, char **argv)
 	const struct step_op *op = find_op(argv[0]);
 	long result;
 
+	if (strcmp(argv[0], "repeat") == 0)
+		return repeat(argc, argv);
 	if (!op) {
 		(void)fprintf(stderr, "steps: unknown operation %s\n", argv[0]);
 		return 1;
@@ -213,9 +239,8 @@ static int do_batch(const char *batch)
 
 /*
  * One file, many names. /steps/run BATCH runs a batch, /steps/NAME one step; under any other name
- * it stands in for the program that an attacker would bring, and does nothing, or starts what
- * follows
- * "--run" as that program would.
+ * it stands in for the program that an attacker would bring, and does nothing, or as that program
+ * would starts what follows "--run" or does the operation that follows "--do".
  */
 int main(int argc, char **argv)
 {

@@ -7,9 +7,10 @@ import evasions
 import plan
 import rows_exec
 import rows_file
+import rows_kernel
 import rows_tool
 
-ROWS = rows_exec.ROWS + rows_file.ROWS + rows_tool.ROWS
+ROWS = rows_exec.ROWS + rows_file.ROWS + rows_kernel.ROWS + rows_tool.ROWS
 
 
 def rules_of(folder):

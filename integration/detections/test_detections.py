@@ -39,7 +39,7 @@ FILES = {name: "x\n" for name in (
     "etc/gshadow", "etc/crontab", "etc/cert.b64", "etc/kubernetes/admin.conf", "root/.aws/credentials",
     "root/.aws/cli-cache", "root/.ssh/id_ed25519", "root/.ssh/id_ed25519.pub", "root/.bashrc", "etc/pam.d/common-auth",
     "run/secrets/kubernetes.io/serviceaccount/..2026/token", "run/secrets/kubernetes.io/serviceaccount/..2026/ca.crt",
-    "host/etc/kubernetes/admin", "host/etc/cron.d/y", "host/proc-stat", "etc/cron.d/y", "var/spool/cron/y", "etc/systemd/system.conf",
+    "host/etc/kubernetes/admin", "host/etc/cron.d/y", "host/proc-stat", "etc/cron.d/y", "etc/cron.daily/y", "var/spool/cron/y", "etc/systemd/system.conf",
     "etc/systemd/system/y", "etc/init.d/y", "etc/profile.d/y", "etc/sudoers.d/y", "lib/security/y", "var/lib/y", "tmp/cg/x/y",
     "opt/y", "usr/local/bin/y", "usr/local/sbin/y", "var/log/auth.log", "etc/ssh/y")}
 
