@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/kube/lease.h"
 #include "common/kube/reflector.h"
+#include "policysync/kube_health.h"
 #include "policysync/kube_profiles.h"
 #include "policysync/kube_writer.h"
 #include "policysync/pod_groups.h"
@@ -37,6 +38,7 @@ struct kube {
 	struct kube_parts parts;
 	struct kind kinds[KINDS];
 	bool leads, ready, stopped;
+	struct kube_health health;
 };
 
 /* Something for the main loop. */
@@ -320,16 +322,12 @@ static void on_status_timer(void *ctx)
 
 static void take_lease(void *ctx)
 {
-	struct kube *k = ctx;
-
-	k->leads = true;
+	((struct kube *)ctx)->leads = true;
 }
 
 static void lose_lease(void *ctx)
 {
-	struct kube *k = ctx;
-
-	k->leads = false;
+	((struct kube *)ctx)->leads = false;
 }
 
 /* The lease's thread. Writes carry a resourceVersion: one that is under way does no harm. */
@@ -422,6 +420,8 @@ static void on_tick(void *ctx)
 
 	pod_groups_tick(k->groups);
 	kube_profiles_tick(k->profiles);
+	if (k->leads && k->ready && !k->stopped)
+		kube_health_tick(&k->health, k->writer, k->policies, k->groups);
 	pod_groups_get_stats(k->groups, &stats);
 	if (!m)
 		return;
@@ -507,6 +507,7 @@ int kube_new(struct pw_loop *loop, const struct kube_settings *settings, struct 
 		return pw_err_set(err, -ENOMEM, "out of memory");
 	k->settings = *settings;
 	k->loop = loop;
+	k->health.leader = settings->identity;
 	name_kinds(k);
 	r = kube_policies_new(loop, &policies, &k->policies, err);
 	if (r == 0 && (pod_groups_new(emit, k, &k->groups) < 0 ||

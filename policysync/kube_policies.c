@@ -483,7 +483,10 @@ void kube_policies_get_stats(const struct kube_policies *k, struct kube_policies
 {
 	const struct entry *e, *tmp;
 
-	*ret = (struct kube_policies_stats){.refused = count_refused(k)};
+	*ret = (struct kube_policies_stats){
+		.refused = count_refused(k), .analyzers = k->progress.analyzer_count};
+	for (size_t i = 0; i < k->progress.analyzer_count; i++)
+		ret->in_force += k->progress.serials[i] == k->serial;
 	HASH_ITER (hh, k->entries, e, tmp)
 		ret->objects += e->in_force != NULL;
 	memcpy(ret->revision, k->revision, sizeof(ret->revision));

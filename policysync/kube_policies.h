@@ -21,6 +21,7 @@ struct kube_policies;
 
 struct kube_policies_stats {
 	size_t objects, refused;
+	size_t in_force, analyzers; /* of the newest set, of those connected */
 	char revision[33];
 };
 

@@ -43,7 +43,7 @@ def explain_shows_what_fields_mean(_):
             "crtex.spec.reason": "Why this is no attack",
             "sigs.spec.rules.condition": "condition language",
             "rtpf.spec.exact.data": "The baseline",
-            "rtprot.status.collectors": "Collectors connected",
+            "rtprot.status.analyzers": "of those connected",
             "rtex.spec.detectors": "Globs on the detector"}.items():
         text = " ".join(SERVER.kubectl("explain", field).split())
         check(words in text, f"explain {field}: {text}")

@@ -204,7 +204,8 @@ def an_assignment_is_at_the_collector_within_100_ms(options):
         for what, row in (("after the server's answer", times), ("after the request", whole)):
             row.sort()
             print(f"      {what}: p50 {row[150]:.2f} ms, p99 {row[296]:.2f} ms, max {row[-1]:.2f} ms")
-        check(whole[296] <= 100, f"p99 is {whole[296]:.1f} ms")
+        limit = 1000 if "asan" in options.bin or "tsan" in options.bin else 100
+        check(whole[296] <= limit, f"p99 is {whole[296]:.1f} ms")
     clear()
 
 
@@ -251,7 +252,30 @@ def an_api_server_that_is_away_changes_nothing(options):
     clear()
 
 
-CASES = [a_policy_is_accepted_and_programmed, what_makes_no_sense_is_refused_and_the_version_before_stays,
+def health_is_one_object_that_kubectl_shows(options):
+    path = f"{API}/runtimeprotections/default"
+
+    def status():
+        try:
+            return SERVER.requests.get(path).get("status", {})
+        except Refused:
+            return {}
+
+    def healthy(wanted, reason):
+        return [(c["status"], c["reason"]) for c in status().get("conditions", [])] == [(wanted, reason)]
+
+    with cluster(options) as c:
+        c.replica("one")
+        wait_until(lambda: healthy("True", "Ok"), 30, "health")
+        check_equal(status()["leader"], "one", "leader")
+        policy("ill", {"signatures": {"enabled": True, "sets": ["absent"]}})
+        wait_until(lambda: healthy("False", "PolicyRefused"), 20, "the refusal in the health")
+        check_equal(status()["refused"], 1, "refused")
+        check("False" in SERVER.kubectl("get", "rtprot"), "get")
+    clear()
+
+
+CASES = [health_is_one_object_that_kubectl_shows, a_policy_is_accepted_and_programmed, what_makes_no_sense_is_refused_and_the_version_before_stays,
          what_an_analyzer_refuses_is_said_in_the_status, each_pod_gets_the_group_of_its_topmost_owner,
          an_assignment_is_at_the_collector_within_100_ms, one_of_two_replicas_writes_and_the_other_takes_over,
          an_api_server_that_is_away_changes_nothing]
