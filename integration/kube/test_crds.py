@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cases import check, check_equal, main  # noqa: E402
-from kube import ApiServer, why_no_kube  # noqa: E402
+from kube import CRDS, ApiServer, why_no_kube  # noqa: E402
 
 KINDS = {
     "rtp": ("RuntimePolicy", True), "crtp": ("ClusterRuntimePolicy", False), "rtex": ("RuntimeExclusion", True),
@@ -93,9 +93,8 @@ def a_status_does_not_change_the_spec_nor_the_other_way(_):
 
 
 def the_definitions_are_small_enough_for_client_side_apply(_):
-    folder = os.path.join(EXAMPLES, "..", "..", "..", "charts", "podward", "crds")
-    for name in os.listdir(folder):
-        size = os.path.getsize(os.path.join(folder, name))
+    for name in os.listdir(CRDS):
+        size = os.path.getsize(os.path.join(CRDS, name))
         check(size < 28 * 1024, f"{name} has {size} bytes")
 
 
