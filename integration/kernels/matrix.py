@@ -27,7 +27,7 @@ import results  # noqa: E402
 HOST_ONLY = {"test_kernel_container"}
 SLOWER = 5  # than this machine is the emulated one allowed to be
 AT_ONCE = 2
-GUEST_LIMIT_S = 900
+GUEST_LIMIT_S = 1800
 TOOLS = ("qemu-system-x86_64", "cpio", "busybox", "zstd", "lz4", "ctest")
 
 
