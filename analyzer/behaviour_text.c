@@ -103,9 +103,9 @@ static bool temporary(struct writer *w, struct pw_slice c)
 			end++;
 		if (end - at < rows[i].digits || (end < c.len && c.ptr[end] != '.'))
 			continue;
-		/* mkstemp throws six or more of 62 letters: words without a digit do come up. */
-		if (rows[i].digits == RAND_LEN && prefix.len == 2 &&
-			!is_thrown(c.ptr + at, end - at))
+		/* A compiler's: six of 62 letters, then an ending; without one it may be a word. */
+		if (prefix.len == 2 && (end - at != RAND_LEN ||
+					       (end == c.len && !is_thrown(c.ptr + at, RAND_LEN))))
 			continue;
 		put(w, prefix.ptr, prefix.len);
 		put_text(w, "<rand>");
