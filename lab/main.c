@@ -14,13 +14,14 @@
 static int usage(void)
 {
 	(void)fputs("podward-rules COMMAND\n\n"
-		    "  lint FILE…                  refused rules with their places, and what is "
+		    "  lint [FILE…]                refused rules with their places, and what is "
 		    "suspicious\n"
-		    "  test RECORDING FILE…        alerts that the rules give for a recording "
+		    "  test RECORDING [FILE…]      alerts that the rules give for a recording "
 		    "(.pwrec)\n"
 		    "  vectors FILE [EVENTS]       conformance vectors against compiler and "
 		    "evaluator\n\n"
-		    "FILE: SignatureSet documents, or a Falco rule file.\n",
+		    "FILE: SignatureSet documents, or a Falco rule file; without one the default "
+		    "set.\n",
 		stderr);
 	return 2;
 }
@@ -56,8 +57,6 @@ static int command_lint(int argc, char **argv)
 	uint32_t found;
 	pw_auto_buf out;
 
-	if (argc < 1)
-		return usage();
 	if (lab_rules_load((const char *const *)argv, (size_t)argc, &p, &err) < 0)
 		return fail(&err);
 	pw_buf_init(&out, OUT_BYTES);
@@ -79,7 +78,7 @@ static int command_test(int argc, char **argv)
 	pw_auto_buf out;
 	int r;
 
-	if (argc < 2)
+	if (argc < 1)
 		return usage();
 	if (lab_rules_load((const char *const *)argv + 1, (size_t)argc - 1, &p, &err) < 0)
 		return fail(&err);

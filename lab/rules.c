@@ -6,6 +6,7 @@
 #include "common/wire/arena_alloc.h"
 #include "lab/files.h"
 #include "policysync/crd_json.h"
+#include "policysync/defaults.h"
 #include "policysync/falco_read.h"
 
 #include <errno.h>
@@ -94,6 +95,12 @@ static int add_file(struct loading *l, const char *path)
 	return r;
 }
 
+/* The last of the embedded files is the signature set. */
+static int add_defaults(struct loading *l)
+{
+	return add_text(l, defaults_files[defaults_file_count - 1].text);
+}
+
 static int compile(struct loading *l, struct policy **ret)
 {
 	Podward__V1__PolicySnapshot m = PODWARD__V1__POLICY_SNAPSHOT__INIT;
@@ -131,6 +138,8 @@ int lab_rules_load(const char *const *files, size_t count, struct policy **ret, 
 	r = pw_arena_new(1 << 20, ARENA_BYTES, &l.arena);
 	if (r < 0)
 		return no_memory(&l);
+	if (count == 0)
+		r = add_defaults(&l);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_file(&l, files[i]);
 	if (r == 0)

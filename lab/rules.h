@@ -11,7 +11,8 @@
 
 #define LAB_FILES 32
 
-/* With signatures switched on for everything and profiles off. -EINVAL names file and place. */
+/* No files = the embedded default set. With signatures switched on for everything and profiles off.
+ * -EINVAL names file and place. */
 int lab_rules_load(const char *const *files, size_t count, struct policy **ret,
 	struct pw_err *err) PW_MUST_CHECK;
 /* What was refused, one line each: "object field: message". */

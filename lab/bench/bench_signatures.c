@@ -183,12 +183,10 @@ static int bench(const struct policy *p, struct pw_buf *json)
 
 int main(int argc, char **argv)
 {
-	static const char *const fallback[] = {"policysync/defaults/signatures.yaml"};
 	struct policy *p = NULL;
 	struct pw_err err = PW_ERR_INIT;
 	pw_auto_buf json;
-	int r = argc > 1 ? lab_rules_load((const char *const *)argv + 1, (size_t)argc - 1, &p, &err)
-			 : lab_rules_load(fallback, 1, &p, &err);
+	int r = lab_rules_load((const char *const *)argv + 1, (size_t)argc - 1, &p, &err);
 
 	if (r < 0) {
 		(void)fprintf(stderr, "bench_signatures: %s\n", err.msg);
