@@ -271,7 +271,7 @@ static int allow_narrow(scmp_filter_ctx filter, const struct narrow *n)
 /* abort() and pthread_kill: signals to the own process only. */
 static int allow_own_signals(scmp_filter_ctx filter)
 {
-	struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid());
+	struct scmp_arg_cmp own = {0, SCMP_CMP_EQ, (uint64_t)getpid(), 0};
 
 	return allow(filter, "tgkill", &own);
 }

@@ -192,7 +192,7 @@ static const char *keep(struct world *w, const char *text)
 
 static void macros_that_grow_without_end_are_refused(void **state)
 {
-	char name[8], condition[32];
+	char name[16], condition[32];
 	struct world *w = *state;
 	struct policy *p;
 

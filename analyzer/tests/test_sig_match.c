@@ -173,7 +173,7 @@ static void patterns_without_room_are_compared_one_by_one(void **state)
 		"fd.name contains c/sh", "fd.name icontains C/SH", "fd.name pmatch (/etc)"};
 	static const char *const words[] = {
 		"startswith", "endswith", "contains", "icontains", "pmatch ("};
-	static char text[48000], filler[40001];
+	static char text[96000], filler[40001];
 	struct world *w = *state;
 
 	for (size_t i = 0; i < sizeof(filler) - 1; i++)

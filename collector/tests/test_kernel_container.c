@@ -184,7 +184,7 @@ static void what_a_container_does_arrives_and_what_the_host_does_does_not(void *
 	/* the container's first program */
 	assert_true(has_line(text,
 		(const char *const[]){key, "\"type\":\"exec\"", "\"args\":[\"/bin/sh\",\"-c\"",
-			"\"flags\":[\"init\"]", "\"object\":\"/bin/busybox\"", NULL}));
+			"\"flags\":[\"init\"", "\"object\":\"/bin/busybox\"", NULL}));
 	/* its child, with the shell as parent */
 	assert_true(has_line(
 		text, (const char *const[]){key, "\"type\":\"exec\"",

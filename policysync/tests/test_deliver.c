@@ -496,8 +496,8 @@ static void a_backend_that_rejects_a_part_gets_the_rest(void **state)
 	f->webhook.form.format = ALERT_OCSF;
 	f->webhook.is_backend = true;
 	start_sink(f, backend);
+	add_alerts(f, 1, 5); /* before the start, so that the first request has all of them */
 	start_delivery(f);
-	add_alerts(f, 1, 5);
 	wait_delivered(f, 5, 0);
 	assert_non_null(strstr(f->sink.last_head, "POST /alerts/v1/alerts HTTP/1.1"));
 	assert_non_null(strstr(f->sink.last_head, "X-Cluster-Id: test\r\n"));
