@@ -57,8 +57,7 @@ static void copy_last_line(const char *text, char *out, size_t size)
 /* A fresh object in which only the n-th program is loaded. */
 static int attempt_open(struct attempt *a, size_t n, uint32_t log_level)
 {
-	struct bpf_object_open_opts options = {
-		.sz = sizeof(options), .object_name = "podward_try"};
+	struct bpf_object_open_opts options = {.sz = sizeof(options), .object_name = "podward_try"};
 	struct bpf_program *each;
 	struct bpf_map *map;
 	const void *elf;

@@ -410,7 +410,9 @@ static void a_wrong_rule_is_left_out_and_named(void **state)
 	assert_int_equal(set->n_rules, 1);
 	assert_int_equal(set->n_problems, 2);
 	assert_true(set->problems[0]->is_refused && set->problems[1]->is_refused);
-	assert_non_null(strstr((const char *)set->problems[0]->message.data, "the id is used"));
+	assert_true(pw_slice_find(pw_slice_of(set->problems[0]->message.data,
+					  set->problems[0]->message.len),
+			    PW_SLICE_LIT("the id is used")) >= 0);
 	assert_memory_equal(set->problems[1]->name.data, "other", 5);
 	crd_object_free(object);
 }
