@@ -321,15 +321,19 @@ static bool is_there(const struct cgtree *t, const struct cgnode *n)
 void cgtree_sweep(struct cgtree *t, void (*fn)(void *ctx, struct container *c), void *ctx)
 {
 	pw_auto_free uint64_t *gone = pw_alloc0(cgtree_count(t) + 1u, sizeof(*gone));
-	const struct cgnode *n = NULL;
+	struct cgnode *n = NULL;
 	size_t cursor = 0;
 	size_t count = 0;
 
 	if (!t->root || !gone)
 		return;
-	while ((n = cgtree_next(t, &cursor)))
-		if (!is_there(t, n))
+	while ((n = cgtree_next(t, &cursor))) {
+		bool is_missing = !is_there(t, n);
+
+		if (is_missing && (n->is_missed || n->path.len == 0))
 			gone[count++] = n->id;
+		n->is_missed = is_missing;
+	}
 	for (size_t i = 0; i < count; i++) {
 		struct container *last = NULL;
 

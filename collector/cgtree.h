@@ -13,7 +13,8 @@ struct cgnode {
 	uint64_t id, parent_id;
 	struct container *container; /* held; a service is one too; NULL = neither */
 	enum cgroup_kind kind;
-	struct pw_slice path; /* own memory; from the root of the hierarchy */
+	struct pw_slice path; /* own memory; from the root of the hierarchy; empty = nobody's */
+	bool is_missed;       /* was not in the filesystem at the last sweep */
 };
 
 struct cgtree;
@@ -47,7 +48,11 @@ int cgtree_resolve(struct cgtree *t, struct pw_slice path, struct cgnode **ret) 
  * object is still there for the caller, who ends with pods_leave.
  */
 void cgtree_remove(struct cgtree *t, uint64_t id, struct container **ret_last);
-/* Forgets what is no longer in the filesystem, calling fn for each container that ended. */
+/*
+ * Forgets what was in the filesystem neither at this sweep nor at the one before, calling fn for
+ * each container that ended. Not at once: records of a directory just removed may be on their way,
+ * its own removal the last of them.
+ */
 void cgtree_sweep(struct cgtree *t, void (*fn)(void *ctx, struct container *c), void *ctx);
 /* Iteration; start with *cursor = 0. No add or remove in between. */
 struct cgnode *cgtree_next(const struct cgtree *t, size_t *cursor);
