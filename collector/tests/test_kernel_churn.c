@@ -199,8 +199,8 @@ static void many_containers_and_processes_fit(void **state)
 		remove_cgroup(cgroup);
 	}
 	watcher_end(&w);
-	print_message(
-		"%u containers, %u processes: RSS %.1f MiB\n", hosts, count, (double)rss / 1048576);
+	print_message("%u containers, %u processes, %.0f known: RSS %.1f MiB\n", hosts, count,
+		known, (double)rss / 1048576);
 	free(pids);
 	assert_true(known >= count);
 	assert_in_range(rss, 1, RSS_MAX);
