@@ -146,6 +146,9 @@ void dns_describe(
 		return;
 	}
 	*aux = (type & 0xffff) | (flags & 0xf) << 16 | (flags & FLAG_ANSWER ? 1u << 31 : 0);
+	if (!(flags & FLAG_ANSWER)) /* a question binds no addresses to its name, whatever it
+				       carries */
+		return;
 	for (uint32_t i = 0; i < answers && i < ANSWERS_MAX && !r.bad; i++)
 		read_answer(&r, addresses);
 }

@@ -85,6 +85,19 @@ static void an_answer_that_was_cut_off_gives_what_is_there(void **state)
 	}
 }
 
+static void a_question_binds_no_addresses_to_its_name(void **state)
+{
+	char message[] = ANSWER_HEAD NAME A CNAME IPV4 IPV6;
+	struct told t;
+
+	(void)state;
+	message[2] &= 0x7f; /* no answer any more, but still with its records */
+	told_init(&t, pw_slice_of(message, sizeof(message) - 1));
+	assert_true(pw_slice_eq_str(pw_buf_slice(&t.name), "www.example.org"));
+	assert_int_equal(t.addresses.len, 0);
+	told_done(&t);
+}
+
 static void what_is_no_dns_says_nothing(void **state)
 {
 	static const struct {
@@ -134,6 +147,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_question_gives_its_name_in_lower_case),
 		cmocka_unit_test(an_answer_gives_its_addresses_and_code),
+		cmocka_unit_test(a_question_binds_no_addresses_to_its_name),
 		cmocka_unit_test(an_answer_that_was_cut_off_gives_what_is_there),
 		cmocka_unit_test(what_is_no_dns_says_nothing),
 		cmocka_unit_test(a_name_of_many_labels_is_refused_past_its_ceiling),
