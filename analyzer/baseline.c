@@ -246,6 +246,29 @@ int baseline_observe(
 	return take_parts(b, what, seen, true);
 }
 
+int baseline_observe_row(
+	struct baseline *b, const struct baseline_row *row, const struct baseline_seen *seen)
+{
+	struct pw_slice actor = baseline_actor(b, row), object = baseline_object(b, row);
+	pw_auto_free char *texts = pw_alloc0(1, actor.len + object.len + 1);
+	struct baseline_seen with = *seen;
+	struct behaviour what = {.dimension = row->dimension};
+	int r;
+
+	if (!texts)
+		return -ENOMEM;
+	if (actor.len > 0)
+		memcpy(texts, actor.ptr, actor.len);
+	if (object.len > 0)
+		memcpy(texts + actor.len, object.ptr, object.len);
+	what.actor = pw_slice_of(texts, actor.len);
+	what.object = pw_slice_of(texts + actor.len, object.len);
+	what.key = behaviour_key(what.dimension, what.actor, what.object);
+	memcpy(with.containers, row->containers, sizeof(with.containers));
+	r = baseline_observe(b, &what, &with);
+	return r == -ENOMEM ? r : 0;
+}
+
 int baseline_restore(
 	struct baseline *b, const struct behaviour *what, const struct baseline_seen *seen)
 {

@@ -49,6 +49,12 @@ struct baseline_seen {
  */
 int baseline_observe(struct baseline *b, const struct behaviour *what,
 	const struct baseline_seen *seen) PW_MUST_CHECK;
+/*
+ * The row's own behaviour once more, with its containers: what `seen` adds is merged into it. Its
+ * texts are copied, because rows move while others are added. 0 (a ceiling is counted), -ENOMEM.
+ */
+int baseline_observe_row(struct baseline *b, const struct baseline_row *row,
+	const struct baseline_seen *seen) PW_MUST_CHECK;
 /* The same for what was stored before: does not count as a change. */
 int baseline_restore(struct baseline *b, const struct behaviour *what,
 	const struct baseline_seen *seen) PW_MUST_CHECK;

@@ -224,27 +224,11 @@ static int widen(struct group *g, uint32_t child_limit)
 	return r == -ENOMEM ? r : 0;
 }
 
-/* Texts of the row, copied: rows move while others are added. */
 static int accept_probe(struct baseline *b, const struct baseline_row *row)
 {
-	struct baseline_seen seen = {.wall_ns = row->first_wall_ns, .flags = BFLAG(STEADY)};
-	struct pw_slice actor = baseline_actor(b, row), object = baseline_object(b, row);
-	pw_auto_free char *texts = pw_alloc0(1, actor.len + object.len + 1);
-	struct behaviour what = {.dimension = row->dimension};
-	int r;
+	const struct baseline_seen seen = {.wall_ns = row->first_wall_ns, .flags = BFLAG(STEADY)};
 
-	if (!texts)
-		return -ENOMEM;
-	if (actor.len > 0)
-		memcpy(texts, actor.ptr, actor.len);
-	if (object.len > 0)
-		memcpy(texts + actor.len, object.ptr, object.len);
-	what.actor = pw_slice_of(texts, actor.len);
-	what.object = pw_slice_of(texts + actor.len, object.len);
-	what.key = behaviour_key(what.dimension, what.actor, what.object);
-	memcpy(seen.containers, row->containers, sizeof(seen.containers));
-	r = baseline_observe(b, &what, &seen);
-	return r == -ENOMEM ? r : 0;
+	return baseline_observe_row(b, row, &seen);
 }
 
 /*

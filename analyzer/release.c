@@ -52,26 +52,12 @@ static uint32_t shown_by(const struct baseline_row *row)
 	return count;
 }
 
-/* What the row holds in grace becomes accepted for the version. Texts are copied: rows move. */
+/* What the row holds in grace becomes accepted for the version. */
 static int accept(struct baseline *b, const struct baseline_row *row, uint32_t bit)
 {
-	struct baseline_seen seen = {.wall_ns = row->first_wall_ns, .versions = 1u << bit};
-	struct pw_slice actor = baseline_actor(b, row), object = baseline_object(b, row);
-	pw_auto_free char *texts = pw_alloc0(1, actor.len + object.len + 1);
-	struct behaviour what = {.dimension = row->dimension};
-	int r;
+	const struct baseline_seen seen = {.wall_ns = row->first_wall_ns, .versions = 1u << bit};
 
-	if (!texts)
-		return -ENOMEM;
-	if (actor.len > 0)
-		memcpy(texts, actor.ptr, actor.len);
-	memcpy(texts + actor.len, object.ptr, object.len);
-	what.actor = pw_slice_of(texts, actor.len);
-	what.object = pw_slice_of(texts + actor.len, object.len);
-	what.key = behaviour_key(what.dimension, what.actor, what.object);
-	memcpy(seen.containers, row->containers, sizeof(seen.containers));
-	r = baseline_observe(b, &what, &seen);
-	return r == -ENOMEM ? r : 0;
+	return baseline_observe_row(b, row, &seen);
 }
 
 static int settle_rows(struct group *g, uint32_t bit, struct difference *d)
