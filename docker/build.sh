@@ -3,7 +3,8 @@
 # Builds the images with buildah from what git knows of the working tree.
 #   docker/build.sh [OUTDIR]      default build/images: an OCI archive and an SPDX document per image
 # Tags: localhost/podward-NAME:VERSION. BASE names the image of the build stage; without one it is
-# Debian 12, pulled when that is possible and else made with debootstrap.
+# Debian 12, pulled when that is possible and else made with debootstrap. PROGRAMS names a folder of programs
+# that this Debian 12 built already (build/release/bin): the images then hold these, in seconds.
 set -euo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -11,6 +12,7 @@ cd "$root"
 out=${1:-build/images}
 version=$(cat VERSION)
 base=${BASE:-}
+programs=${PROGRAMS:-}
 services=(collector analyzer policysync)
 
 die() {
@@ -53,10 +55,20 @@ choose_base() {
 make_context() { # what git knows, nothing else
 	context=$(mktemp -d)
 	trap 'rm -rf "$context"' EXIT
+	if [[ -n $programs ]]; then
+		mkdir -p "$context/build/release/bin"
+		cp -a --parents docker tools/install-packages.sh tools/packages.txt "$context/"
+		cp "${services[@]/#/$programs/podward-}" "$context/build/release/bin/"
+	else
+		context_of_git
+	fi
+	find "$context" -exec touch --no-dereference --date=@0 {} +
+}
+
+context_of_git() {
 	git ls-files -z --cached --others --exclude-standard |
 		tar --create --null --no-recursion --files-from=- --ignore-failed-read 2>/dev/null |
 		tar --extract --directory "$context"
-	find "$context" -exec touch --no-dereference --date=@0 {} +
 }
 
 build() { # SERVICE

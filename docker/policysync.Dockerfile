@@ -7,8 +7,10 @@ ARG SOURCE_DATE_EPOCH=0
 COPY tools/install-packages.sh tools/packages.txt /src/tools/
 RUN /src/tools/install-packages.sh build image && apt-get clean
 COPY . /src
-RUN cd /src && cmake --preset release && cmake --build --preset release \
-	--target podward-collector podward-analyzer podward-policysync
+# Programs that are in the context already are taken as they are.
+RUN cd /src && if [ ! -x build/release/bin/podward-collector ]; then \
+	cmake --preset release && cmake --build --preset release \
+		--target podward-collector podward-analyzer podward-policysync; fi
 
 FROM build AS runtime
 RUN /src/docker/runtime.sh /out /src/build/release/bin/podward-policysync \

@@ -20,12 +20,12 @@ BUILD = os.path.join(ROOT, "integration/kube/build-server.sh")
 CRDS = os.path.join(ROOT, "charts/podward/files/crds")
 
 
-def programs():
-    """(folder of the server's programs, None) or (None, reason)."""
+def programs(*wanted):
+    """(folder of the programs, None) or (None, reason); kube-apiserver when nothing is named."""
     for tool in ("etcd", "etcdctl", "kubectl", "openssl"):
         if not shutil.which(tool):
             return None, f"{tool} is not installed (tools/install-packages.sh test)"
-    done = subprocess.run([BUILD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([BUILD, *wanted], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
         return done.stdout.strip(), None
     words = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
@@ -36,19 +36,26 @@ def why_no_kube():
     return programs()[1]
 
 
-class Certificates:
-    """An authority and what it signed, made by openssl."""
+class CertificateFolder:
+    """Where an authority and what it signed are."""
 
     def __init__(self, folder):
         self.folder = folder
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+
+class Certificates(CertificateFolder):
+    """An authority and what it signed, made by openssl."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
         self.run("req", "-x509", *self.new_key("ca"), "-out", self.path("ca.crt"), "-subj", "/CN=test", "-days", "30")
         self.sign("server", "/CN=kube-apiserver", "DNS:localhost,IP:127.0.0.1")
         self.sign("admin", "/O=system:masters/CN=admin")
         self.run("genrsa", "-out", self.path("sa.key"), "2048")
         self.run("rsa", "-in", self.path("sa.key"), "-pubout", "-out", self.path("sa.pub"))
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
 
     @staticmethod
     def run(*words):
