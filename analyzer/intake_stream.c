@@ -178,7 +178,8 @@ static int dispatch(struct intake_stream *st, struct pw_decoded *decoded)
 	b->decoded = decoded;
 	b->owner = st->source;
 	b->pending = in->config.shard_count;
-	memcpy(b->source, st->source->instance, 16);
+	/* What another analyzer was sent before is counted under the name of then. */
+	memcpy(b->source, decoded->origin_seq > 0 ? decoded->origin : st->source->instance, 16);
 	memcpy(b->node, st->node, st->node_len);
 	b->node_len = st->node_len;
 	st->source->is_busy = true;

@@ -48,7 +48,7 @@ struct judge_case {
 	const struct pw_event *event; /* has a container */
 	struct report *report;
 	struct pw_slice node, source; /* source: CollectHello.instance */
-	uint64_t seq;                 /* EventBatch.seq */
+	uint64_t seq;                 /* EventBatch.seq, or its origin's */
 	struct pw_wall now;
 	uint32_t container_hash; /* of the event's container; never 0 */
 	uint32_t version;        /* bit of its image, BASELINE_NO_VERSION = none */

@@ -152,7 +152,8 @@ int shard_work_batch(struct shard_work *w, const struct shard_batch *b, const st
 		.node_hash = pw_hash64(node, 0),
 		.judged = {.node = node,
 			.source = pw_slice_of(b->source, sizeof(b->source)),
-			.seq = b->decoded->seq,
+			.seq = b->decoded->origin_seq > 0 ? b->decoded->origin_seq
+							  : b->decoded->seq,
 			.now = pw_wall_now()},
 	};
 	int r = report_new(&report);

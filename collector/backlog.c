@@ -46,14 +46,6 @@ static int note_loss(
 	return r < 0 && ref ? pw_batch_add_loss(to, 0, reason, count) : r;
 }
 
-static const struct pw_container_def *find_container(const struct pw_batch *b, uint32_t ref)
-{
-	for (uint32_t i = 0; i < b->container_count; i++)
-		if (b->containers[i].ref == ref)
-			return &b->containers[i];
-	return NULL;
-}
-
 /* All losses of `from`, beginning with its entry *done; -errno when one found no place. */
 static int merge_losses(struct pw_batch *to, const struct pw_batch *from, uint32_t *done)
 {
@@ -62,7 +54,7 @@ static int merge_losses(struct pw_batch *to, const struct pw_batch *from, uint32
 	for (; *done < from->loss_count && r == 0; (*done)++) {
 		const struct pw_loss *l = &from->losses[*done];
 
-		r = note_loss(to, find_container(from, l->container), l->reason, l->count);
+		r = note_loss(to, pw_batch_find_container(from, l->container), l->reason, l->count);
 		if (r < 0)
 			break;
 	}
@@ -80,7 +72,7 @@ static void note_dropped(struct pw_batch **to, const struct pw_batch *batch)
 		const struct pw_event_row *row = &batch->events[i];
 		const struct pw_process_def *p = pw_batch_find_process(batch, row->process);
 		const struct pw_container_def *c =
-			p && p->container ? find_container(batch, p->container) : NULL;
+			p && p->container ? pw_batch_find_container(batch, p->container) : NULL;
 
 		(void)note_loss(*to, c, REASON, row->count);
 	}
@@ -278,7 +270,9 @@ const struct pw_batch *backlog_take_next(struct backlog *b, int64_t boot_to_wall
 		size_t before = batch->bytes;
 		bool has_more = tell_losses(b, batch);
 
-		pw_batch_seal(batch, b->next_seq++, boot_to_wall_ns);
+		/* What was sent before keeps its wall time: ids of alerts are made of it. */
+		pw_batch_seal(batch, b->next_seq++,
+			batch->origin_seq > 0 ? batch->boot_to_wall_ns : boot_to_wall_ns);
 		b->bytes += batch->bytes - before;
 		keep_numbered(b, batch, has_more);
 	}

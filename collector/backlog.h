@@ -17,6 +17,7 @@
  * written anew when it is larger than twice that, and emptied when nothing is held.
  */
 #include "collector/keep.h"
+#include "collector/split.h"
 
 struct backlog {
 	struct pw_batch *first, *last; /* pw_batch::next */
@@ -65,4 +66,13 @@ bool backlog_welcome(struct backlog *b, const uint8_t analyzer[16]);
 void backlog_resume(struct backlog *b, bool same_instance, uint64_t received_seq);
 /* -EPROTO, nothing changed: numbers that were never sent, or that go back. */
 int backlog_ack(struct backlog *b, uint64_t received_seq, uint64_t durable_seq) PW_MUST_CHECK;
+/*
+ * Where several analyzers share: what map gives to other lanes goes to fn (which takes it over), in
+ * order; each part that was sent before says as what. is_new: whoever acknowledges from now on is
+ * another one, so all that is not durable is looked at; else only what is not received. Numbers
+ * stay without gaps: a batch that loses everything stays as an empty one while somebody may wait
+ * for its number. -ENOMEM: nothing went, call again.
+ */
+int backlog_reroute(struct backlog *b, const struct split_map *map, uint32_t lane, bool is_new,
+	void (*fn)(void *ctx, uint32_t lane, struct pw_batch *batch), void *ctx) PW_MUST_CHECK;
 uint64_t backlog_first_seq(const struct backlog *b); /* CollectHello.first_seq */

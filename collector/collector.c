@@ -183,8 +183,8 @@ static int build_pipeline(struct state *st, struct pw_err *err)
 		p.folds.renew = kernel_renew;
 		p.folds.ctx = p.kernel.ctx;
 	}
-	if (st->uplink)
-		p.batch.first_epoch = uplink_first_epoch(st->uplink);
+	if (st->lanes)
+		p.batch.first_epoch = lanes_first_epoch(st->lanes);
 	p.batch.sink = work_on_batch;
 	p.batch.sink_ctx = st;
 	return pipeline_new(&p, &st->pipeline, err);
@@ -229,9 +229,11 @@ static int build_uplink(struct state *st, struct pw_err *err)
 	memcpy(u.instance, st->instance, sizeof(u.instance));
 	r = pw_rpc_loop_start("uplink", &st->rpc, err);
 	if (r == 0)
-		r = uplink_new(st->rpc, &u, &st->uplink, err);
+		r = lanes_new(st->rpc,
+			&(struct lanes_settings){.uplink = u, .on_lost = work_on_lost, .ctx = st},
+			&st->lanes, err);
 	if (r == 0)
-		memcpy(st->instance, uplink_instance(st->uplink), sizeof(st->instance));
+		memcpy(st->instance, lanes_instance(st->lanes), sizeof(st->instance));
 	return r;
 }
 
@@ -243,7 +245,7 @@ static int start_streams(struct state *st, struct pw_err *err)
 	int r = 0;
 
 	if (s->analyzer) {
-		r = uplink_set_target(st->uplink, s->analyzer, err);
+		r = lanes_use_one(st->lanes, s->analyzer, err);
 		st->has_target = r == 0;
 	}
 	if (r < 0 || !s->policysync)
@@ -289,13 +291,13 @@ static int build(struct state *st, struct pw_err *err)
 static void tear_down(struct state *st)
 {
 	struct node_watch *watch = PW_TAKE(st->watch);
-	struct uplink *uplink = PW_TAKE(st->uplink);
+	struct lanes *lanes = PW_TAKE(st->lanes);
 
 	node_watch_free(watch);
 	work_done(st);
 	pw_httpd_stop(st->httpd);
 	pipeline_free(st->pipeline); /* open batches have been closed and pushed */
-	uplink_free(uplink);
+	lanes_free(lanes);
 	if (st->rpc)
 		pw_rpc_loop_stop(st->rpc);
 	pw_tls_free(st->tls);

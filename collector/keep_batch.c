@@ -170,6 +170,8 @@ static int build(const Podward__V1__EventBatch *m, struct pw_batch **ret)
 		r = -EBADMSG;
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
+	if (m->origin_seq > 0 && m->origin_instance.len == PW_WIRE_INSTANCE)
+		pw_batch_set_origin(b, m->origin_instance.data, m->origin_seq, offset);
 	if (m->seq > 0)
 		pw_batch_seal(b, m->seq, offset);
 	*ret = PW_TAKE(b);

@@ -151,6 +151,7 @@ static void publish_uplink(struct pw_metrics *m, const struct uplink_stats *s)
 	counter(m, METRIC_DISCONNECTS, NULL, s->disconnects);
 	counter(m, METRIC_PROTOCOL_ERRORS, NULL, s->protocol_errors);
 	counter(m, METRIC_THROTTLES, NULL, s->throttles);
+	counter(m, METRIC_NOT_OWNER, NULL, s->not_owner);
 	gauge(m, METRIC_CONNECTED, NULL, s->connected);
 }
 

@@ -137,6 +137,49 @@ static int copy_analyzers(struct node_update *u, const Podward__V1__NodeUpdate *
 	return r;
 }
 
+static int copy_members(
+	struct node_update *u, const Podward__V1__ShardMap *from, struct owners_member *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < from->n_members && r == 0; i++) {
+		r = c_text(u, &from->members[i]->name, &to[i].name);
+		if (r == 0)
+			r = c_text(u, &from->members[i]->address, &to[i].address);
+	}
+	return r;
+}
+
+static int copy_map(struct node_update *u, const Podward__V1__ShardMap *from)
+{
+	struct owners_member *members = NULL;
+	struct pw_slice owners = {0};
+	int r = 0;
+
+	if (!from)
+		return 0;
+	if (from->n_members == 0 || from->n_members > SPLIT_LANES ||
+		from->owners.len != SPLIT_SLOTS || from->epoch == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < from->owners.len; i++)
+		if (from->owners.data[i] >= from->n_members)
+			return -EINVAL;
+	members = array(u, from->n_members, sizeof(*members));
+	r = members ? copy_members(u, from, members) : -ENOMEM;
+	if (r == 0)
+		r = text(u, &from->owners, &owners);
+	if (r < 0)
+		return r;
+	u->has_map = true;
+	u->map = (struct owners){
+		.epoch = from->epoch,
+		.members = members,
+		.member_count = (uint32_t)from->n_members,
+		.slots = owners.ptr,
+	};
+	return 0;
+}
+
 static int copy_all(struct node_update *u, const Podward__V1__NodeUpdate *m)
 {
 	int r = pw_arena_new(CHUNK_BYTES, ARENA_BYTES, &u->arena);
@@ -151,6 +194,8 @@ static int copy_all(struct node_update *u, const Podward__V1__NodeUpdate *m)
 		r = copy_scope(u, m->scope);
 	if (r == 0)
 		r = copy_analyzers(u, m);
+	if (r == 0)
+		r = copy_map(u, m->shard_map);
 	u->removed_count = (uint32_t)m->n_removed;
 	u->full = m->full;
 	u->revision = m->revision;

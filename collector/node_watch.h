@@ -8,6 +8,7 @@
  * Ceilings: 8,192 assignments, 8,192 removals, 256 exclusions, 64 analyzers in one update.
  */
 #include "collector/assignments.h"
+#include "collector/split.h"
 #include "common/base/arena.h"
 #include "common/base/err.h"
 
@@ -28,6 +29,8 @@ struct node_update {
 		const char *name, *address; /* NUL-terminated */
 	} * analyzers;
 	uint32_t analyzer_count;
+	bool has_map;
+	struct owners map;
 };
 
 void node_update_free(struct node_update *u);

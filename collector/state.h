@@ -5,6 +5,7 @@
  * by work.c. Thread: the main loop's, after start.
  */
 #include "collector/kmaps.h"
+#include "collector/lanes.h"
 #include "collector/node_watch.h"
 #include "collector/pipeline.h"
 #include "collector/print.h"
@@ -12,7 +13,6 @@
 #include "collector/route.h"
 #include "collector/settings.h"
 #include "collector/source.h"
-#include "collector/uplink.h"
 #include "common/base/loop.h"
 #include "common/ops/httpd.h"
 #include "common/ops/metrics.h"
@@ -41,7 +41,7 @@ struct state {
 
 	struct pw_tls *tls;      /* NULL = without certificates */
 	struct pw_rpc_loop *rpc; /* NULL = nothing is sent */
-	struct uplink *uplink;
+	struct lanes *lanes;
 	struct node_watch *watch;
 	struct route route;
 

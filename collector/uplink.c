@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "collector/uplink.h"
+#include "collector/uplink_core.h"
 
-#include "collector/uplink_shared.h"
-#include "common/base/arena.h"
 #include "common/base/escape.h"
 #include "common/base/log.h"
-#include "common/base/spsc.h"
-#include "common/wire/encode.h"
 #include "podward/v1/collect.pb-c.h"
 
 #include <errno.h>
@@ -22,42 +18,12 @@
 #define RESTART_MS       500u
 #define INSTANCE_LEN     16
 
-enum state {
-	STATE_DOWN,
-	STATE_HELLO,  /* hello sent or about to be, no welcome yet */
-	STATE_STREAM, /* batches go out */
-	STATE_DRAIN,  /* half-closed */
-};
-
-struct uplink {
-	struct pw_rpc_loop *loop;
-	struct uplink_settings settings;
-	char *node;
-	struct pw_spsc *queue;
-	_Atomic uint64_t pushed;
-	_Atomic bool wake_waits; /* a posted wake-up has not run yet */
-	struct uplink_shared shared;
-
-	/* The RPC loop's from here on. */
-	struct backlog backlog;
-	struct pw_encoder *encoder;
-	struct pw_arena *arena;
-	struct pw_channel *channel;
-	struct pw_stream *stream;
-	struct pw_rpc_timer *timer; /* throttle, retry after lack of memory */
-	char *target;
-	enum state state;
-	bool waiting; /* the timer decides when the next batch goes */
-	bool hello_due;
-	uint64_t newest_sent_seq; /* on any stream: what is not above was sent before */
-};
-
-static void publish(struct uplink *u)
+void uplink_publish(struct uplink *u)
 {
-	uplink_shared_publish(&u->shared, &u->backlog, u->stream, u->state == STATE_STREAM);
+	uplink_shared_publish(&u->shared, &u->backlog, u->stream, u->state == UPLINK_STREAM);
 }
 
-static void take_queue(struct uplink *u)
+void uplink_take_queue(struct uplink *u)
 {
 	struct pw_batch *batch = NULL;
 
@@ -65,7 +31,7 @@ static void take_queue(struct uplink *u)
 		if (backlog_push(&u->backlog, batch) > 0)
 			pw_log_limited(PW_LOG_WARN, 1, MODULE,
 				"backlog is full, the oldest batches are dropped and counted");
-		publish(u);
+		uplink_publish(u);
 		atomic_fetch_add_explicit(&u->shared.taken, 1, memory_order_release);
 	}
 }
@@ -80,9 +46,9 @@ static void wait_ms(struct uplink *u, uint32_t ms)
 static void start_over(struct uplink *u, const char *why)
 {
 	pw_log_limited(PW_LOG_WARN, 5, MODULE, "stream starts over: %s", why);
-	u->state = STATE_DOWN;
+	u->state = UPLINK_DOWN;
 	pw_stream_restart(u->stream, RESTART_MS);
-	publish(u);
+	uplink_publish(u);
 }
 
 static void send_hello(struct uplink *u)
@@ -134,6 +100,7 @@ static int send_batch(struct uplink *u, const struct pw_batch *batch)
 
 	if (r < 0)
 		return r;
+	msg.map_epoch = u->map_epoch;
 	request.message_case = PODWARD__V1__COLLECT_REQUEST__MESSAGE_BATCH;
 	request.batch = &msg;
 	r = pw_stream_send(u->stream, &request.base);
@@ -141,13 +108,13 @@ static int send_batch(struct uplink *u, const struct pw_batch *batch)
 	return r;
 }
 
-static void send_next(struct uplink *u)
+void uplink_send_next(struct uplink *u)
 {
 	const struct pw_batch *batch = NULL;
 	int64_t offset = u->settings.live ? pw_boot_to_wall_offset() : u->settings.boot_to_wall_ns;
 	int r = 0;
 
-	if (u->state != STATE_STREAM || u->waiting || !pw_stream_may_send(u->stream))
+	if (u->state != UPLINK_STREAM || u->waiting || !pw_stream_may_send(u->stream))
 		return;
 	if (u->backlog.gap) {
 		start_over(u, "the backlog dropped batches that were due again");
@@ -160,7 +127,7 @@ static void send_next(struct uplink *u)
 	if (r == 0) {
 		backlog_sent(&u->backlog);
 		note_sent(u, batch);
-		publish(u);
+		uplink_publish(u);
 		return;
 	}
 	/* The encoder may have told what was never sent: only a new stream sets that right. */
@@ -175,7 +142,7 @@ static void on_timer(void *ctx)
 	if (u->hello_due && u->stream && pw_stream_may_send(u->stream))
 		send_hello(u);
 	if (u->stream)
-		send_next(u);
+		uplink_send_next(u);
 }
 
 static void on_up(void *ctx)
@@ -185,9 +152,9 @@ static void on_up(void *ctx)
 	pw_encoder_reset(u->encoder);
 	u->waiting = false;
 	pw_rpc_timer_stop(u->timer);
-	u->state = STATE_HELLO;
+	u->state = UPLINK_HELLO;
 	uplink_shared_count(&u->shared.connects, 1);
-	take_queue(u);
+	uplink_take_queue(u);
 	send_hello(u);
 }
 
@@ -195,18 +162,18 @@ static void on_sent(void *ctx)
 {
 	struct uplink *u = ctx;
 
-	send_next(u);
+	uplink_send_next(u);
 }
 
 static void on_down(void *ctx, int status, const char *detail, uint32_t delay_ms)
 {
 	struct uplink *u = ctx;
 
-	if (u->state != STATE_DOWN)
+	if (u->state != UPLINK_DOWN)
 		uplink_shared_count(&u->shared.disconnects, 1);
-	u->state = STATE_DOWN;
+	u->state = UPLINK_DOWN;
 	u->hello_due = false;
-	publish(u);
+	uplink_publish(u);
 	pw_log_limited(PW_LOG_WARN, 5, MODULE,
 		"stream to the analyzer is down: %s: %s; next attempt in %u ms",
 		pw_rpc_status_name(status), detail, delay_ms);
@@ -222,7 +189,7 @@ static void on_welcome(struct uplink *u, const Podward__V1__CollectWelcome *w)
 {
 	bool same = false;
 
-	if (u->state != STATE_HELLO || w->instance.len != INSTANCE_LEN ||
+	if (u->state != UPLINK_HELLO || w->instance.len != INSTANCE_LEN ||
 		w->received_seq >= u->backlog.next_seq) {
 		protocol_error(u, "welcome out of turn or with impossible values");
 		return;
@@ -231,8 +198,8 @@ static void on_welcome(struct uplink *u, const Podward__V1__CollectWelcome *w)
 	backlog_resume(&u->backlog, same, w->received_seq);
 	atomic_store_explicit(
 		&u->shared.max_batch_events, w->max_batch_events, memory_order_relaxed);
-	u->state = STATE_STREAM;
-	publish(u);
+	u->state = UPLINK_STREAM;
+	uplink_publish(u);
 	pw_log_info(MODULE, "stream to the analyzer is up: %s instance, it has batches up to %llu",
 		same ? "same" : "new", (unsigned long long)w->received_seq);
 }
@@ -241,7 +208,7 @@ static void on_ack(struct uplink *u, const Podward__V1__CollectAck *ack)
 {
 	uint32_t before = u->backlog.count;
 
-	if (u->state != STATE_STREAM && u->state != STATE_DRAIN) {
+	if (u->state != UPLINK_STREAM && u->state != UPLINK_DRAIN) {
 		protocol_error(u, "acknowledgement before the welcome");
 		return;
 	}
@@ -250,16 +217,16 @@ static void on_ack(struct uplink *u, const Podward__V1__CollectAck *ack)
 		return;
 	}
 	uplink_shared_count(&u->shared.acked_batches, before - u->backlog.count);
-	publish(u);
+	uplink_publish(u);
 }
 
 static void on_drain(struct uplink *u)
 {
 	uplink_shared_count(&u->shared.drains, 1);
-	if (u->state != STATE_STREAM)
+	if (u->state != UPLINK_STREAM)
 		return;
-	u->state = STATE_DRAIN;
-	publish(u);
+	u->state = UPLINK_DRAIN;
+	uplink_publish(u);
 	pw_stream_half_close(u->stream);
 }
 
@@ -275,7 +242,7 @@ static void on_message(void *ctx, const ProtobufCMessage *msg)
 	const Podward__V1__CollectReply *reply =
 		(const Podward__V1__CollectReply *)(const void *)msg;
 
-	if (u->state == STATE_DOWN)
+	if (u->state == UPLINK_DOWN)
 		return; /* of the stream that was given up */
 	switch (reply->message_case) {
 	case PODWARD__V1__COLLECT_REPLY__MESSAGE_WELCOME:
@@ -290,14 +257,18 @@ static void on_message(void *ctx, const ProtobufCMessage *msg)
 	case PODWARD__V1__COLLECT_REPLY__MESSAGE_DRAIN:
 		on_drain(u);
 		break;
+	case PODWARD__V1__COLLECT_REPLY__MESSAGE_NOT_OWNER:
+		uplink_shared_count(&u->shared.not_owner, 1);
+		start_over(u, "the analyzer goes by another map of owners");
+		break;
 	case PODWARD__V1__COLLECT_REPLY__MESSAGE__NOT_SET:
 	default:
 		break; /* of a later schema: nothing that we must understand */
 	}
-	if (u->state == STATE_DOWN)
+	if (u->state == UPLINK_DOWN)
 		return;
 	pw_stream_next(u->stream);
-	send_next(u);
+	uplink_send_next(u);
 }
 
 static void wake(void *ctx)
@@ -305,21 +276,21 @@ static void wake(void *ctx)
 	struct uplink *u = ctx;
 
 	atomic_store_explicit(&u->wake_waits, false, memory_order_release);
-	take_queue(u);
+	uplink_take_queue(u);
 	if (u->stream)
-		send_next(u);
+		uplink_send_next(u);
 }
 
-static void disconnect(struct uplink *u)
+void uplink_disconnect(struct uplink *u)
 {
 	pw_stream_stop(PW_TAKE(u->stream));
 	if (u->channel)
 		pw_channel_free(PW_TAKE(u->channel));
-	u->state = STATE_DOWN;
+	u->state = UPLINK_DOWN;
 	u->waiting = false;
 	free(u->target);
 	u->target = NULL;
-	publish(u);
+	uplink_publish(u);
 }
 
 /* A socket on this node has no crowd that would come back all at once. */
@@ -353,7 +324,7 @@ static void set_target_here(void *ctx)
 
 	if (u->target && strcmp(u->target, call->target) == 0)
 		return;
-	disconnect(u);
+	uplink_disconnect(u);
 	u->target = pw_strdup(call->target);
 	call->r = u->target ? pw_channel_new(&channel, &u->channel, call->err)
 			    : pw_err_set(call->err, -ENOMEM, "out of memory");
@@ -367,7 +338,7 @@ static void set_target_here(void *ctx)
 				.ctx = u},
 			&u->stream, call->err);
 	if (call->r < 0)
-		disconnect(u);
+		uplink_disconnect(u);
 }
 
 int uplink_set_target(struct uplink *u, const char *target, struct pw_err *err)
@@ -423,7 +394,7 @@ static void release_here(void *ctx)
 {
 	struct uplink *u = ctx;
 
-	disconnect(u);
+	uplink_disconnect(u);
 	pw_rpc_timer_free(u->timer);
 	u->timer = NULL;
 }
@@ -482,7 +453,7 @@ static int open_file(struct uplink *u, struct pw_err *err)
 	u->newest_sent_seq = b->next_seq - 1;
 	if (b->count > 0)
 		pw_log_info(MODULE, "going on with %u batches of the collector before", b->count);
-	publish(u);
+	uplink_publish(u);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
  * uplink_get_stats: any thread. Ceilings: 1,024 batches between the threads, then backlog_bytes.
  */
 #include "collector/keep.h"
+#include "collector/split.h"
 
 struct uplink;
 struct pw_rpc_loop;
@@ -32,11 +33,17 @@ struct uplink_stats {
 	uint64_t dropped_batches, dropped_events; /* by the backlog's ceiling */
 	uint64_t connects, disconnects, protocol_errors, throttles, drains;
 	uint64_t bytes_sent;
+	uint64_t not_owner;        /* batches that an analyzer refused by another map */
 	uint64_t restored_batches; /* from the file, at start */
 	struct keep_stats file;
 	uint32_t max_batch_events; /* of the last Welcome, 0 = none */
 	bool connected;            /* welcomed */
 	bool idle;                 /* everything pushed so far is durable */
+};
+
+/* Lists by lane. */
+struct uplink_parts {
+	struct pw_batch *first[SPLIT_LANES], *last[SPLIT_LANES];
 };
 
 int uplink_new(struct pw_rpc_loop *loop, const struct uplink_settings *settings,
@@ -47,6 +54,18 @@ uint64_t uplink_first_epoch(const struct uplink *u);    /* of new batches; befor
 uint64_t uplink_batches_before(const struct uplink *u);
 /* Connects to this address from now on; the same address changes nothing. */
 int uplink_set_target(struct uplink *u, const char *target, struct pw_err *err) PW_MUST_CHECK;
+/* No analyzer for now: batches wait. */
+void uplink_clear_target(struct uplink *u);
+/*
+ * From now on this uplink is lane `lane` of the map: what others own leaves it, in parts for each
+ * lane (see backlog_reroute), oldest first. limit_bytes: of its backlog from now on. -ENOMEM: all
+ * stayed. Nothing may be pushed by an older map afterwards.
+ */
+int uplink_reroute(struct uplink *u, const struct split_map *map, uint32_t lane, bool is_new,
+	struct uplink_parts *ret) PW_MUST_CHECK;
+void uplink_set_limit(struct uplink *u, size_t backlog_bytes);
+/* Takes over batches that another uplink gave away, oldest first (pw_batch::next). */
+void uplink_adopt(struct uplink *u, struct pw_batch *first);
 /* Takes the batch over. False: no room between the threads; the caller keeps it and counts. */
 bool uplink_push(struct uplink *u, struct pw_batch *batch) PW_MUST_CHECK;
 void uplink_get_stats(const struct uplink *u, struct uplink_stats *ret);

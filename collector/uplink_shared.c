@@ -63,6 +63,7 @@ void uplink_shared_read(const struct uplink_shared *s, uint64_t pushed, struct u
 		.throttles = get(&s->throttles),
 		.drains = get(&s->drains),
 		.bytes_sent = get(&s->bytes_sent),
+		.not_owner = get(&s->not_owner),
 		.file.bytes = get(&s->file_bytes),
 		.max_batch_events =
 			atomic_load_explicit(&s->max_batch_events, memory_order_relaxed),

@@ -15,6 +15,7 @@ struct uplink_shared { /* written by the RPC loop, read by anyone */
 	_Atomic uint64_t unacked_events, backlog_bytes, backlog_batches;
 	_Atomic uint64_t dropped_batches, dropped_events;
 	_Atomic uint64_t connects, disconnects, protocol_errors, throttles, drains, bytes_sent;
+	_Atomic uint64_t not_owner;
 	_Atomic uint64_t file_bytes, file_errors[KEEP_ERROR_COUNT];
 	_Atomic uint64_t taken; /* batches out of the queue */
 	_Atomic uint32_t max_batch_events;

@@ -69,8 +69,9 @@ void work_on_view(void *ctx, const struct pipeline_view *v)
 
 /* --- batches --- */
 
-static void lose_batch(struct state *st, struct pw_batch *batch)
+void work_on_lost(void *ctx, struct pw_batch *batch)
 {
+	struct state *st = ctx;
 	uint64_t events = 0;
 
 	for (uint32_t i = 0; i < batch->event_count; i++)
@@ -85,10 +86,10 @@ void work_on_batch(void *ctx, struct pw_batch *batch)
 {
 	struct state *st = ctx;
 
-	if (!st->uplink)
+	if (!st->lanes)
 		pw_batch_free(batch);
-	else if (!uplink_push(st->uplink, batch))
-		lose_batch(st, batch);
+	else
+		lanes_push(st->lanes, batch);
 }
 
 /* --- updates of policysync --- */
@@ -98,19 +99,42 @@ struct update_call {
 	struct node_update *update;
 };
 
+static void use_map(struct state *st, const struct owners *map)
+{
+	struct pw_err err = PW_ERR_INIT;
+	int r = 0;
+
+	for (uint32_t i = 0; i < map->member_count && r == 0; i++)
+		r = pw_security_check_address(&st->settings.security, "analyzers of policysync",
+			map->members[i].address, &err);
+	if (r == 0)
+		r = lanes_use_map(st->lanes, map, &err);
+	if (r < 0)
+		pw_log_error(MODULE, "map of analyzers: %s", err.msg);
+	else
+		st->has_target = true;
+}
+
 static void use_analyzers(struct state *st, const struct node_update *update)
 {
 	struct pw_err err = PW_ERR_INIT;
 	int owner = 0;
 
-	if (st->settings.analyzer || !update->full || update->analyzer_count == 0)
+	if (st->settings.analyzer)
+		return;
+	if (update->has_map) {
+		use_map(st, &update->map);
+		return;
+	}
+	/* A map that was told once stays until the next one. */
+	if (!update->full || update->analyzer_count == 0 || lanes_epoch(st->lanes) > 0)
 		return;
 	route_clear(&st->route);
 	for (uint32_t i = 0; i < update->analyzer_count; i++)
 		if (route_add(&st->route, update->analyzers[i].name, update->analyzers[i].address) <
 			0)
 			pw_log_warn(MODULE, "analyzer %u of the update is refused", i);
-	/* One stream for now: the whole node goes to one replica. */
+	/* Analyzers that do not share: the whole node goes to one of them. */
 	owner = route_owner(&st->route, pw_slice_str(st->node));
 	if (owner < 0)
 		return;
@@ -119,7 +143,7 @@ static void use_analyzers(struct state *st, const struct node_update *update)
 		pw_log_error(MODULE, "address refused: %s", err.msg);
 		return;
 	}
-	if (uplink_set_target(st->uplink, st->route.entries[owner].address, &err) < 0)
+	if (lanes_use_one(st->lanes, st->route.entries[owner].address, &err) < 0)
 		pw_log_error(MODULE, "%s", err.msg);
 	else
 		st->has_target = true;
@@ -134,7 +158,7 @@ static void apply_update(void *ctx)
 	if (pipeline_update(st->pipeline, u) < 0)
 		pw_log_error(
 			MODULE, "an update of policysync did not fit and is in force in parts");
-	if (st->uplink)
+	if (st->lanes)
 		use_analyzers(st, u);
 	if (!st->has_update)
 		pw_log_info(MODULE, "first update of policysync: %u assignments, %u analyzers",
@@ -194,9 +218,9 @@ static bool replay_may_go_on(const struct state *st)
 
 	if (st->watch && !st->has_update)
 		return false;
-	if (!st->uplink)
+	if (!st->lanes)
 		return true;
-	uplink_get_stats(st->uplink, &stats);
+	lanes_get_stats(st->lanes, &stats);
 	return st->has_target && stats.connected && stats.backlog_batches < REPLAY_BATCHES_MAX;
 }
 
@@ -222,9 +246,9 @@ static bool is_delivered(const struct state *st)
 {
 	struct uplink_stats stats;
 
-	if (!st->uplink)
+	if (!st->lanes)
 		return true;
-	uplink_get_stats(st->uplink, &stats);
+	lanes_get_stats(st->lanes, &stats);
 	return stats.idle;
 }
 
@@ -362,7 +386,7 @@ static void set_ready(struct state *st, const struct uplink_stats *stats)
 		pw_httpd_set_ready(st->httpd, false, "stopping");
 	else if (st->watch && !st->has_update)
 		pw_httpd_set_ready(st->httpd, false, "waits for policysync");
-	else if (st->uplink && !stats->connected)
+	else if (st->lanes && !stats->connected)
 		pw_httpd_set_ready(st->httpd, false, "waits for the analyzer");
 	else
 		pw_httpd_set_ready(st->httpd, true, "");
@@ -376,7 +400,7 @@ static void publish(
 	struct metrics_sources sources = {
 		.pipeline = &pipeline,
 		.source = source,
-		.uplink = st->uplink ? uplink : NULL,
+		.uplink = st->lanes ? uplink : NULL,
 		.node_watch = st->watch ? &watch : NULL,
 		.probe = st->probe,
 		.tls = st->tls,
@@ -397,8 +421,8 @@ static void on_second(void *ctx)
 
 	if (has_source)
 		note_kernel_losses(st, &source);
-	if (st->uplink) {
-		uplink_get_stats(st->uplink, &uplink);
+	if (st->lanes) {
+		lanes_get_stats(st->lanes, &uplink);
 		note_uplink(st, &uplink);
 	}
 	if (++st->seconds % SWEEP_SECONDS == 0 && st->info.live)

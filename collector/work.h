@@ -11,6 +11,8 @@ int work_start(struct state *st, struct pw_err *err) PW_MUST_CHECK;
 void work_done(struct state *st); /* frees timers and watches */
 /* Batches of the pipeline; ctx is the state. */
 void work_on_batch(void *ctx, struct pw_batch *batch);
+/* One that found no room between the threads: its events count as lost. */
+void work_on_lost(void *ctx, struct pw_batch *batch);
 /* Events for printing. */
 void work_on_view(void *ctx, const struct pipeline_view *v);
 /* Updates of policysync, on the RPC loop; go to the main loop. */

@@ -85,7 +85,9 @@ static void take_batch(
 		pw_call_finish(call, PW_RPC_INVALID_ARGUMENT, err.msg);
 		return;
 	}
+	atomic_store(&a->map_epoch, batch->map_epoch);
 	if (decoded->seq > a->received_seq) {
+		atomic_fetch_add(&a->with_origin, decoded->origin_seq > 0);
 		atomic_fetch_add(&a->seen[decoded->seq % SEQ_MAX], 1);
 		a->received_seq = decoded->seq;
 		atomic_fetch_add(&a->batches, 1);
@@ -97,6 +99,19 @@ static void take_batch(
 	say_ack(a, call, decoded->seq);
 	pw_decoded_free(decoded);
 	say_extras(a, call);
+}
+
+static void refuse(struct pw_call *call, uint64_t seq)
+{
+	Podward__V1__CollectReply r = PODWARD__V1__COLLECT_REPLY__INIT;
+	Podward__V1__CollectNotOwner not_owner = PODWARD__V1__COLLECT_NOT_OWNER__INIT;
+
+	not_owner.epoch = 1;
+	not_owner.seq = seq;
+	r.message_case = PODWARD__V1__COLLECT_REPLY__MESSAGE_NOT_OWNER;
+	r.not_owner = &not_owner;
+	reply(call, &r);
+	pw_call_finish(call, PW_RPC_FAILED_PRECONDITION, "another map");
 }
 
 static int on_open(struct pw_call *call, void *method_ctx)
@@ -127,6 +142,10 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 	} else if (m->message_case == PODWARD__V1__COLLECT_REQUEST__MESSAGE_BATCH) {
 		if (atomic_exchange(&a->hang_up, false)) {
 			pw_call_finish(call, PW_RPC_UNAVAILABLE, "hanging up");
+			return;
+		}
+		if (atomic_exchange(&a->not_owner, false)) {
+			refuse(call, m->batch->seq);
 			return;
 		}
 		take_batch(a, call, m->batch);

@@ -38,6 +38,9 @@ struct analyzer {
 	_Atomic uint64_t first_seq, next_seq; /* of the last hello */
 	_Atomic uint32_t seen[SEQ_MAX];       /* times each number came */
 	_Atomic uint64_t events, lost, batches;
+	_Atomic uint64_t with_origin; /* batches that another analyzer was sent before */
+	_Atomic uint64_t map_epoch;   /* of the last batch */
+	_Atomic bool not_owner;       /* once: refuses the next batch */
 };
 
 void analyzer_start(struct analyzer *a, const char *name);

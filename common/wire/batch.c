@@ -346,6 +346,20 @@ const struct pw_process_def *pw_batch_find_process(const struct pw_batch *b, uin
 	return place ? &b->processes[*place] : NULL;
 }
 
+const struct pw_container_def *pw_batch_find_container(const struct pw_batch *b, uint32_t ref)
+{
+	const uint64_t *place = pw_u64map_find(b->index->places, key_of(ID_CONTAINER, ref));
+
+	return place ? &b->containers[*place] : NULL;
+}
+
+struct pw_slice pw_batch_find_string(const struct pw_batch *b, uint32_t id)
+{
+	const uint64_t *place = pw_u64map_find(b->index->places, key_of(ID_STRING, id));
+
+	return place ? b->strings[*place].bytes : (struct pw_slice){NULL, 0};
+}
+
 bool pw_batch_has_string(const struct pw_batch *b, uint32_t id)
 {
 	return has(b, ID_STRING, id);
@@ -359,6 +373,15 @@ bool pw_batch_has_process(const struct pw_batch *b, uint32_t ref)
 bool pw_batch_has_container(const struct pw_batch *b, uint32_t ref)
 {
 	return has(b, ID_CONTAINER, ref);
+}
+
+void pw_batch_set_origin(struct pw_batch *b, const uint8_t instance[PW_WIRE_INSTANCE], uint64_t seq,
+	int64_t boot_to_wall_ns)
+{
+	pw_assert(seq > 0 && !b->index->sealed);
+	memcpy(b->origin, instance, sizeof(b->origin));
+	b->origin_seq = seq;
+	b->boot_to_wall_ns = boot_to_wall_ns;
 }
 
 void pw_batch_seal(struct pw_batch *b, uint64_t seq, int64_t boot_to_wall_ns)

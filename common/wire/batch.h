@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define PW_WIRE_STRING_MAX 65536u       /* bytes of one string; a longer one is -E2BIG */
+#define PW_WIRE_INSTANCE   16u          /* bytes of CollectHello.instance */
 #define PW_WIRE_REF_MAX    0x7fffffffu  /* ids and refs are 1 … this */
 #define PW_WIRE_TIME_MAX   (1ull << 62) /* ns; every stamp and the wall offset stay below */
 
@@ -95,6 +96,9 @@ struct pw_batch {
 	uint64_t seq;        /* 0 until sealed */
 	uint64_t dict_epoch; /* ids are comparable only between batches of the same epoch */
 	int64_t boot_to_wall_ns;
+	/* As which batch of which stream another analyzer was sent this; 0 = none was. */
+	uint64_t origin_seq;
+	uint8_t origin[PW_WIRE_INSTANCE];
 	struct pw_event_row *events;
 	struct pw_batch_string *strings;
 	struct pw_process_def *processes;
@@ -135,8 +139,14 @@ int pw_batch_add_loss(
 	struct pw_batch *b, uint32_t container, uint32_t reason, uint64_t count) PW_MUST_CHECK;
 /* NULL when not in the batch; valid until the next add_process. */
 const struct pw_process_def *pw_batch_find_process(const struct pw_batch *b, uint32_t ref);
+const struct pw_container_def *pw_batch_find_container(const struct pw_batch *b, uint32_t ref);
+/* {NULL, 0} when not in the batch. */
+struct pw_slice pw_batch_find_string(const struct pw_batch *b, uint32_t id);
 bool pw_batch_has_string(const struct pw_batch *b, uint32_t id);
 bool pw_batch_has_process(const struct pw_batch *b, uint32_t ref);
 bool pw_batch_has_container(const struct pw_batch *b, uint32_t ref);
+/* Before the seal: it was sent to another analyzer as this, and keeps the wall time of then. */
+void pw_batch_set_origin(struct pw_batch *b, const uint8_t instance[PW_WIRE_INSTANCE], uint64_t seq,
+	int64_t boot_to_wall_ns);
 /* No further add. Sorts nothing: events stay in order of arrival. */
 void pw_batch_seal(struct pw_batch *b, uint64_t seq, int64_t boot_to_wall_ns);

@@ -268,6 +268,10 @@ static int check_head(
 		return pw_err_set(err, -EINVAL, "base_boot_ns: out of range");
 	if (m->boot_to_wall_ns <= -wall_max || m->boot_to_wall_ns >= wall_max)
 		return pw_err_set(err, -EINVAL, "boot_to_wall_ns: out of range");
+	if ((m->origin_seq > 0) != (m->origin_instance.len > 0) ||
+		(m->origin_seq > 0 && m->origin_instance.len != PW_WIRE_INSTANCE))
+		return pw_err_set(err, -EINVAL,
+			"origin_instance: expected 16 bytes together with origin_seq");
 	return 0;
 }
 
@@ -295,6 +299,9 @@ static int decoded_new(const Podward__V1__EventBatch *m, struct pw_decoded **ret
 	if (!b->events || !b->held || !b->losses)
 		return -ENOMEM;
 	b->seq = m->seq;
+	b->origin_seq = m->origin_seq;
+	if (m->origin_seq > 0)
+		memcpy(b->origin, m->origin_instance.data, sizeof(b->origin));
 	*ret = PW_TAKE(b);
 	return 0;
 }

@@ -77,6 +77,8 @@ struct pw_event {
 /* One decoded batch; owns everything its events point to, may go to another thread. */
 struct pw_decoded {
 	uint64_t seq;
+	uint64_t origin_seq; /* as which batch of which stream it was sent before; 0 = never */
+	uint8_t origin[PW_WIRE_INSTANCE];
 	struct pw_event *events;
 	uint32_t event_count;
 	struct pw_loss_entry {

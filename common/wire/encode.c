@@ -400,6 +400,11 @@ int pw_encode_batch(struct pw_encoder *e, const struct pw_batch *b, struct pw_ar
 	msg.dict_epoch = b->dict_epoch;
 	msg.boot_to_wall_ns = b->boot_to_wall_ns;
 	msg.base_boot_ns = earliest(b);
+	if (b->origin_seq > 0) {
+		msg.origin_instance =
+			(ProtobufCBinaryData){sizeof(b->origin), (uint8_t *)(uintptr_t)b->origin};
+		msg.origin_seq = b->origin_seq;
+	}
 	r = fill_all(&run);
 	if (r < 0) {
 		take_back(&run);
