@@ -6,11 +6,18 @@
 
 #include <errno.h>
 
+/*
+ * Few processes make most events of a stream: saves the map look-up. Slots by the ref's low bits.
+ * Borrowed from the tables: forgotten whenever these change.
+ */
+#define RECENT 64u
+
 struct pw_decoder {
 	struct pw_decoder_limits limits;
 	struct pw_tables tables; /* zeroed until the first batch */
 	uint64_t seq, dict_epoch;
 	uint64_t mark; /* rises with each attempt: which processes are held already */
+	struct pw_process *recent[RECENT];
 };
 
 /* One attempt. Definitions enter the tables at once, with a journal; all else waits for the end. */
@@ -63,6 +70,40 @@ static void hold_once(struct attempt *a, struct pw_process *p)
 	a->out->held[a->out->held_count++] = pw_process_hold(p);
 }
 
+/*
+ * The columns of a batch, NULL = not there. Apart from the message, so that the loop over the
+ * events keeps them at hand: what it writes could alias the message for all the compiler knows.
+ */
+struct columns {
+	const uint8_t *kind, *flags;
+	const uint32_t *time_delta_us, *process, *object, *aux, *count;
+	const uint32_t *syscall, *object2, *target;
+	const int32_t *ret;
+	const uint64_t *arg;
+	uint64_t base_boot_ns;
+	int64_t boot_to_wall_ns;
+};
+
+static struct columns columns_of(const Podward__V1__EventBatch *m)
+{
+	return (struct columns){
+		.kind = m->kind.data,
+		.flags = m->flags.len > 0 ? m->flags.data : NULL,
+		.time_delta_us = m->time_delta_us,
+		.process = m->process,
+		.object = m->object,
+		.aux = m->aux,
+		.count = m->n_count > 0 ? m->count : NULL,
+		.syscall = m->n_syscall > 0 ? m->syscall : NULL,
+		.object2 = m->n_object2 > 0 ? m->object2 : NULL,
+		.target = m->n_target > 0 ? m->target : NULL,
+		.ret = m->ret,
+		.arg = m->n_arg > 0 ? m->arg : NULL,
+		.base_boot_ns = m->base_boot_ns,
+		.boot_to_wall_ns = m->boot_to_wall_ns,
+	};
+}
+
 static int refuse_event(struct attempt *a, size_t i, bool process_known, bool object_known)
 {
 	const Podward__V1__EventBatch *m = a->msg;
@@ -76,28 +117,31 @@ static int refuse_event(struct attempt *a, size_t i, bool process_known, bool ob
 	return pw_err_set(a->err, -EINVAL, "count[%zu]: 0, at least 1", i);
 }
 
-static void event_fill(const Podward__V1__EventBatch *m, size_t i, struct pw_event *e)
+static void event_fill(const struct columns *c, size_t i, struct pw_event *e)
 {
-	e->time.ns = m->base_boot_ns + (uint64_t)m->time_delta_us[i] * PW_NS_PER_US;
-	e->wall = pw_boot_to_wall(e->time, m->boot_to_wall_ns);
-	e->aux = m->aux[i];
-	e->count = m->n_count > 0 ? m->count[i] : 1;
-	e->ret = m->ret[i];
-	e->kind = m->kind.data[i];
-	e->flags = m->flags.len > 0 ? m->flags.data[i] : 0;
-	e->syscall = m->n_syscall > 0 ? (uint16_t)m->syscall[i] : 0;
-	e->arg = m->n_arg > 0 ? m->arg[i] : 0;
+	e->time.ns = c->base_boot_ns + (uint64_t)c->time_delta_us[i] * PW_NS_PER_US;
+	e->wall = pw_boot_to_wall(e->time, c->boot_to_wall_ns);
+	e->aux = c->aux[i];
+	e->count = c->count ? c->count[i] : 1;
+	e->ret = c->ret[i];
+	e->kind = c->kind[i];
+	e->flags = c->flags ? c->flags[i] : 0;
+	e->syscall = c->syscall ? (uint16_t)c->syscall[i] : 0;
+	e->arg = c->arg ? c->arg[i] : 0;
 }
 
-/* Few processes make most events of a batch: saves the map look-up. Slots by the ref's low bits. */
-#define RECENT 64u
-struct recent {
-	struct pw_process *slots[RECENT];
-};
-
-static struct pw_process *find_process(const struct attempt *a, struct recent *recent, uint32_t ref)
+/* Whether an event has an object is no pattern that a processor could foresee: no branch on it. */
+static struct pw_slice object_slice(const struct pw_dict_string *s)
 {
-	struct pw_process **slot = &recent->slots[ref % RECENT];
+	static const struct pw_dict_string none;
+	const struct pw_dict_string *from = s ? s : &none;
+
+	return (struct pw_slice){s ? s->bytes : NULL, from->len};
+}
+
+static struct pw_process *find_process(const struct attempt *a, uint32_t ref)
+{
+	struct pw_process **slot = &a->d->recent[ref % RECENT];
 
 	if (!*slot || (*slot)->def.ref != ref)
 		*slot = pw_tables_process(a->defs.tables, ref);
@@ -105,70 +149,66 @@ static struct pw_process *find_process(const struct attempt *a, struct recent *r
 }
 
 /* The columns that are seldom there. */
-static int event_fill_seldom(struct attempt *a, size_t i, struct recent *recent, struct pw_event *e)
+static int event_fill_seldom(
+	struct attempt *a, const struct columns *c, size_t i, struct pw_event *e)
 {
-	const Podward__V1__EventBatch *m = a->msg;
-	uint32_t object2 = m->n_object2 > 0 ? m->object2[i] : 0;
-	uint32_t target = m->n_target > 0 ? m->target[i] : 0;
+	uint32_t object2 = c->object2 ? c->object2[i] : 0;
+	uint32_t target = c->target ? c->target[i] : 0;
 	struct pw_dict_string *s = NULL;
 
-	if (m->n_syscall > 0 && m->syscall[i] >= PW_SYSCALL_MAX)
+	if (c->syscall && c->syscall[i] >= PW_SYSCALL_MAX)
 		return pw_err_set(a->err, -EINVAL, "syscall[%zu]: %u is out of range 0 to %u", i,
-			m->syscall[i], PW_SYSCALL_MAX - 1);
+			c->syscall[i], PW_SYSCALL_MAX - 1);
 	if (object2 != 0)
 		s = pw_dictionary_find(a->defs.tables->dictionary, object2);
 	if (object2 != 0 && !s)
 		return pw_refuse_unknown(a->err, "object2", i, "", object2);
 	e->object2 = pw_dict_string_slice(s);
-	e->target = target != 0 ? find_process(a, recent, target) : NULL;
+	e->target = target != 0 ? find_process(a, target) : NULL;
 	if (target != 0 && !e->target)
 		return pw_refuse_unknown(a->err, "target", i, "", target);
 	return 0;
 }
 
-static bool has_seldom(const Podward__V1__EventBatch *m)
-{
-	return m->n_syscall + m->n_object2 + m->n_target > 0;
-}
-
 static int add_events(struct attempt *a)
 {
-	const Podward__V1__EventBatch *m = a->msg;
+	const struct columns c = columns_of(a->msg);
 	const struct pw_dictionary *dictionary = a->defs.tables->dictionary;
+	bool seldom = c.syscall || c.object2 || c.target;
 	struct pw_decoded *out = a->out;
-	struct recent recent = {0};
-	bool seldom = has_seldom(m);
+	struct pw_event *e = out->events;
+	size_t n = a->msg->kind.len;
 
-	for (size_t i = 0; i < m->kind.len; i++) {
-		struct pw_event *e = &out->events[out->event_count];
-		struct pw_process *process = find_process(a, &recent, m->process[i]);
-		struct pw_dict_string *object = NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct pw_process *process = find_process(a, c.process[i]);
+		/* The id 0 is never defined. */
+		const struct pw_dict_string *object = pw_dictionary_find(dictionary, c.object[i]);
+		bool object_known = (object != NULL) | (c.object[i] == 0);
 
-		if (m->object[i] != 0)
-			object = pw_dictionary_find(dictionary, m->object[i]);
-		if (!process || (m->object[i] != 0 && !object) ||
-			m->kind.data[i] == PW_EVENT_NONE || (m->n_count > 0 && m->count[i] == 0))
-			return refuse_event(a, i, process, m->object[i] == 0 || object);
+		if (!process || !object_known || c.kind[i] == PW_EVENT_NONE ||
+			(c.count && c.count[i] == 0))
+			return refuse_event(a, i, process, object_known);
 		e->target = NULL;
 		e->object2 = (struct pw_slice){0};
 		if (seldom) {
-			int r = event_fill_seldom(a, i, &recent, e);
+			int r = event_fill_seldom(a, &c, i, e);
 
 			if (r < 0)
 				return r;
 		}
-		if (m->kind.data[i] >= PW_EVENT_KINDS) {
+		if (c.kind[i] >= PW_EVENT_KINDS) {
 			out->skipped++;
 			continue;
 		}
-		event_fill(m, i, e);
+		event_fill(&c, i, e);
 		e->process = process;
-		e->object = pw_dict_string_slice(object);
+		e->object = object_slice(object);
 		hold_once(a, process);
 		if (e->target)
 			hold_once(a, e->target);
-		out->event_count++;
+		e++;
 	}
+	out->event_count = (uint32_t)(e - out->events);
 	return 0;
 }
 
@@ -319,6 +359,11 @@ void pw_decoded_free(struct pw_decoded *b)
 	free(b);
 }
 
+static void forget_recent(struct pw_decoder *d)
+{
+	memset(d->recent, 0, sizeof(d->recent));
+}
+
 static int attempt_run(struct attempt *a)
 {
 	int r = decoded_new(a->msg, &a->out);
@@ -329,6 +374,8 @@ static int attempt_run(struct attempt *a)
 	if (r < 0)
 		return r;
 	a->out->dictionary = pw_dictionary_hold(a->defs.tables->dictionary);
+	if (a->msg->n_processes > 0 || a->defs.tables != &a->d->tables)
+		forget_recent(a->d); /* a parent may have been replaced by its shorter copy */
 	r = add_events(a);
 	if (r < 0)
 		return r;
@@ -344,6 +391,8 @@ static void attempt_commit(struct attempt *a)
 	struct pw_decoder *d = a->d;
 
 	pw_journal_commit(&a->defs.journal);
+	if (a->msg->n_exited > 0)
+		forget_recent(d);
 	for (size_t i = 0; i < a->msg->n_exited; i++)
 		pw_tables_forget_process(a->defs.tables, a->msg->exited[i]);
 	if (a->defs.tables != &d->tables) {
@@ -374,6 +423,7 @@ static int attempt_all(struct attempt *a)
 		return pw_err_set(a->err, r, "batch: %s", pw_err_text(r));
 	r = attempt_run(a);
 	if (r < 0) {
+		forget_recent(a->d);
 		pw_decoded_free(PW_TAKE(a->out));
 		pw_journal_undo(&a->defs.journal, a->defs.tables);
 	} else {
