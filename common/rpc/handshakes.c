@@ -13,12 +13,15 @@ static _Atomic uint64_t failed[PW_HANDSHAKE_FAILURES];
 const char *pw_handshake_failure_name(enum pw_handshake_failure f)
 {
 	static const char *const names[PW_HANDSHAKE_FAILURES] = {
-		"no_certificate", "untrusted", "protocol", "other"};
+		"no_certificate", "untrusted", "protocol", "timeout", "closed", "other"};
 
 	return names[f];
 }
 
-/* Source: ssl/ssl_err.c of OpenSSL 3.0 for the words. */
+/*
+ * Source: ssl/ssl_err.c of OpenSSL 3.0 for the words; those of the last three are libgrpc's, in
+ * src/core/lib/transport/handshaker.cc and security/transport/security_handshaker.cc.
+ */
 static enum pw_handshake_failure reason_of(const char *line)
 {
 	static const struct {
@@ -39,6 +42,9 @@ static enum pw_handshake_failure reason_of(const char *line)
 		{"length too short", PW_HANDSHAKE_PROTOCOL},
 		{"packet length too long", PW_HANDSHAKE_PROTOCOL},
 		{"bad ", PW_HANDSHAKE_PROTOCOL},
+		{"Handshake timed out", PW_HANDSHAKE_TIMEOUT},
+		{"Handshake read failed", PW_HANDSHAKE_CLOSED},
+		{"Handshake write failed", PW_HANDSHAKE_CLOSED},
 	};
 
 	for (size_t i = 0; i < PW_COUNT(rows); i++)
@@ -49,7 +55,7 @@ static enum pw_handshake_failure reason_of(const char *line)
 
 void pw_handshakes_note(const char *line)
 {
-	static const char start[] = "Handshake failed";
+	static const char start[] = "Security handshake failed";
 
 	if (strncmp(line, start, sizeof(start) - 1) == 0)
 		(void)atomic_fetch_add_explicit(&failed[reason_of(line)], 1, memory_order_relaxed);

@@ -3,7 +3,7 @@
 /*
  * What became of connections before their first call, for the whole process. libgrpc tells nobody
  * why a handshake failed but its log: its lines are counted by the reason that OpenSSL gives in
- * them. Thread: any.
+ * them, or by who gave up. Thread: any.
  */
 #include <stdint.h>
 
@@ -11,6 +11,8 @@ enum pw_handshake_failure {
 	PW_HANDSHAKE_NO_CERTIFICATE,
 	PW_HANDSHAKE_UNTRUSTED, /* foreign, self-signed, expired, not yet valid */
 	PW_HANDSHAKE_PROTOCOL,  /* no TLS at all, or too old */
+	PW_HANDSHAKE_TIMEOUT,   /* not done within the limit */
+	PW_HANDSHAKE_CLOSED,    /* the peer hung up */
 	PW_HANDSHAKE_OTHER,
 	PW_HANDSHAKE_FAILURES
 };
@@ -25,5 +27,5 @@ struct pw_connection_stats {
 };
 
 void pw_connection_stats(struct pw_connection_stats *ret);
-/* loop.c: a line of libgrpc's log. */
+/* loop.c: a line of libgrpc's log, of any severity. */
 void pw_handshakes_note(const char *line);

@@ -155,6 +155,9 @@ static int loop_new(struct pw_rpc_loop **ret)
 	if (!l)
 		return -ENOMEM;
 	gpr_set_log_function(log_grpc_line);
+	/* Handshakes that end by time or by the peer are said at this severity only. It costs
+	 * lines for connections, none for messages. */
+	gpr_set_log_verbosity(GPR_LOG_SEVERITY_DEBUG);
 	grpc_init();
 	l->stop_notice = (struct pw_rpc_notice){.fn = loop_on_stop, .ctx = l};
 	l->cq = grpc_completion_queue_create_for_next(NULL);
