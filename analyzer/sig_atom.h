@@ -93,6 +93,15 @@ static inline bool sig_atom_is_mergeable(const struct sig_atom *t)
 {
 	return t->how >= SIG_HOW_EQUAL && t->how <= SIG_HOW_ICONTAINS;
 }
+/* What the kind of event decides: 1, 0, or -1 when the event must be asked. */
+static inline int sig_atom_decided(const struct sig_atom *t, uint8_t kind)
+{
+	if (t->always >= 0)
+		return t->always;
+	if (!(t->kinds >> kind & 1u))
+		return 0;
+	return t->how == SIG_HOW_CALLS && (t->calls->whole >> kind & 1u) ? 1 : -1;
+}
 /* A field that is no comparison: for aggregates. */
 int sig_atoms_source(struct sig_atoms *a, const struct sig_operand *o, struct sig_lex *l,
 	struct sig_source **ret) PW_MUST_CHECK;

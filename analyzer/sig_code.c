@@ -266,22 +266,10 @@ static int emit(struct writer *w, uint32_t atom, int32_t yes, int32_t no, int32_
 	return 0;
 }
 
-/* What the kind of event decides: 1, 0, or -1 when the event must be asked. */
-static int decided(const struct writer *w, const struct sig_atom *t)
-{
-	if (t->always >= 0)
-		return t->always;
-	if (!(t->kinds >> w->kind & 1u))
-		return 0;
-	if (t->how == SIG_HOW_CALLS && (t->calls->whole >> w->kind & 1u))
-		return 1;
-	return -1;
-}
-
 static int write_atom(
 	struct writer *w, const struct sig_atom *t, int32_t yes, int32_t no, int32_t *ret)
 {
-	int known = decided(w, t);
+	int known = sig_atom_decided(t, w->kind);
 
 	if (known >= 0 || yes == no) {
 		*ret = known == 0 ? no : yes;
@@ -339,7 +327,9 @@ static uint32_t cost_of(struct writer *w, const struct sig_node *n, uint32_t dep
 	if (n->kind == SIG_CHECK && n->check.modifier != SIG_PLAIN)
 		return 100;
 	if (n->kind == SIG_CHECK)
-		return decided(w, n->check.found[0].atom) >= 0 ? 0 : n->check.found[0].atom->cost;
+		return sig_atom_decided(n->check.found[0].atom, w->kind) >= 0
+			       ? 0
+			       : n->check.found[0].atom->cost;
 	for (const struct sig_node *at = n->first; at && sum < 1000; at = at->next)
 		sum += cost_of(w, at, depth + 1);
 	return sum;

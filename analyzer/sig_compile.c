@@ -269,7 +269,46 @@ static int write_code(struct compiler *c)
 	for (uint32_t kind = 1; kind < PW_EVENT_KINDS; kind++) {
 		out->entry_first[kind] = out->entry_count;
 		out->entry_count += out->by_kind_count[kind];
+		out->entry_word_first[kind] = out->entry_word_count;
+		out->entry_word_count += out->by_kind_count[kind] / 64 + 1;
 	}
+	return r;
+}
+
+/* Adds a sieve when it stops anything. */
+static int make_sieve(struct compiler *c, const struct sig_sieve_job *job, struct sig_sieve **ret)
+{
+	struct sig_sieve *s = pw_arena_alloc0(c->arena, 1, sizeof(*s));
+	int r = s ? sig_sieve_make(job, s) : -ENOMEM;
+
+	if (r == 0 && s->is_useful)
+		*ret = s;
+	return r;
+}
+
+static int make_sieves(struct compiler *c)
+{
+	struct sig_set *out = c->out;
+	struct sig_node **roots = pw_alloc0(out->count + 1, sizeof(struct sig_node *));
+	int r = roots ? 0 : -ENOMEM;
+
+	for (uint8_t kind = 1; r == 0 && kind < PW_EVENT_KINDS; kind++) {
+		struct sig_sieve_job job = {.groups = &out->groups,
+			.arena = c->arena,
+			.roots = roots,
+			.count = out->by_kind_count[kind],
+			.kind = kind};
+
+		if (job.count == 0)
+			continue;
+		for (uint32_t i = 0; i < job.count; i++)
+			roots[i] = out->by_kind[kind][i].rule->text.root;
+		r = make_sieve(c, &job, &out->by_process[kind]);
+		job.is_event = true;
+		if (r == 0)
+			r = make_sieve(c, &job, &out->by_event[kind]);
+	}
+	free((void *)roots);
 	return r;
 }
 
@@ -292,6 +331,8 @@ static int finish(struct compiler *c)
 
 	if (r == 0)
 		r = write_code(c);
+	if (r == 0)
+		r = make_sieves(c);
 	if (r < 0)
 		return r;
 	out->atom_count = c->atoms->count;

@@ -11,6 +11,7 @@
 #include "analyzer/problems.h"
 #include "analyzer/sig_code.h"
 #include "analyzer/sig_group.h"
+#include "analyzer/sig_sieve.h"
 #include "analyzer/sig_window.h"
 #include "podward/v1/policy.pb-c.h"
 
@@ -45,7 +46,10 @@ struct sig_set {
 	struct sig_entry *by_kind[PW_EVENT_KINDS]; /* in load order */
 	uint32_t by_kind_count[PW_EVENT_KINDS];
 	uint32_t entry_count;                 /* of all kinds */
+	uint32_t entry_word_count;            /* the same as words of bits, each kind its own */
 	uint32_t entry_first[PW_EVENT_KINDS]; /* where a kind's entries start in that count */
+	uint32_t entry_word_first[PW_EVENT_KINDS];
+	struct sig_sieve *by_event[PW_EVENT_KINDS], *by_process[PW_EVENT_KINDS]; /* NULL = useless */
 	struct sig_test *tests;
 	uint32_t test_count;
 	struct sig_compounds process, event;

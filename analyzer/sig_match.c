@@ -5,13 +5,13 @@
 
 /*
  * What is known of one process image. Behind it: known and value words of the process's atoms, the
- * same of its compounds, then for each kind's entries where the code goes on behind what the
- * process decides.
+ * same of its compounds, then for each kind's entries a bit when this process can fire it, and where
+ * the code goes on behind what the process decides.
  */
 struct image {
 	uint64_t number; /* pw_process.number; 0 = free */
 	uint64_t met;    /* kinds of which an event was judged */
-	uint64_t sifted; /* kinds whose entries are valid */
+	uint64_t sifted; /* kinds whose entries and their bits are valid */
 	uint64_t words[];
 };
 
@@ -93,7 +93,8 @@ int sig_matcher_use(struct sig_matcher *m, const struct sig_set *set)
 	m->process_compounds = set->process.count / 64 + 1;
 	m->event_words = set->groups.event_words;
 	m->event_compounds = set->event.count / 64 + 1;
-	words = 2 * (size_t)(m->process_words + m->process_compounds) + set->entry_count / 2 + 1;
+	words = 2 * (size_t)(m->process_words + m->process_compounds) + set->entry_word_count +
+		set->entry_count / 2 + 1;
 	m->image_bytes = sizeof(struct image) + words * sizeof(uint64_t);
 	while (2 * images * m->image_bytes <= SIG_CACHE_BYTES && images < 8192)
 		images *= 2;
@@ -237,38 +238,105 @@ static bool may_be_true(struct sig_matcher *m, int32_t entry)
 	return false;
 }
 
+/* ---- which entries to run ---- */
+struct candidates {
+	uint32_t words;
+	uint64_t bits[SIG_RULES_LIMIT / 64 + 1];
+};
+
+static bool has_more_than(const struct candidates *c, uint32_t few)
+{
+	uint32_t n = 0;
+
+	for (uint32_t w = 0; w < c->words && n <= few; w++)
+		for (uint64_t left = c->bits[w]; left && n <= few; left &= left - 1)
+			n++;
+	return n > few;
+}
+
+static void all_entries(const struct sig_matcher *m, uint8_t kind, struct candidates *c)
+{
+	uint32_t count = m->set->by_kind_count[kind];
+
+	c->words = count / 64 + 1;
+	memset(c->bits, 0xff, c->words * sizeof(*c->bits));
+	c->bits[count / 64] = (1ull << count % 64) - 1;
+}
+
+static void sift_by_event(struct sig_matcher *m, const struct sig_sieve *s, struct candidates *c)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->group_count; i++)
+		ask_group(m, &m->regions[2], s->groups[i]); /* it is the first one that asks */
+	sig_sieve_run(s, m->regions[2].value, c->bits);
+}
+
+static void sift_by_process(struct sig_matcher *m, const struct sig_sieve *s, struct candidates *c)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->group_count; i++)
+		(void)test(m, m->set->groups.items[s->groups[i]].first);
+	sig_sieve_run(s, m->regions[0].value, c->bits);
+}
+
+static uint64_t *image_bits(const struct sig_matcher *m, uint8_t kind)
+{
+	return m->image->words + 2 * (size_t)(m->process_words + m->process_compounds) +
+	       m->set->entry_word_first[kind];
+}
+
 static int32_t *image_entries(const struct sig_matcher *m, uint8_t kind)
 {
-	uint64_t *behind = m->image->words + 2 * (size_t)(m->process_words + m->process_compounds);
+	uint64_t *behind = image_bits(m, 0) + m->set->entry_word_count;
 
 	return (int32_t *)behind + m->set->entry_first[kind];
 }
 
 /* A second event of a kind: from now on only rules that this process can fire are looked at. */
-static void sift(struct sig_matcher *m, uint8_t kind)
+static void sift_for_image(struct sig_matcher *m, uint8_t kind)
 {
 	const struct sig_test *tests = m->set->tests;
 	int32_t *entries = image_entries(m, kind);
+	struct candidates c;
 
-	for (uint32_t i = 0; i < m->set->by_kind_count[kind]; i++) {
-		int32_t at = m->set->by_kind[kind][i].entry;
+	all_entries(m, kind, &c);
+	sift_by_process(m, m->set->by_process[kind], &c);
+	for (uint32_t w = 0; w < c.words; w++) {
+		for (uint64_t left = c.bits[w]; left; left &= left - 1) {
+			uint32_t i = w * 64 + (uint32_t)__builtin_ctzll(left);
+			int32_t at = m->set->by_kind[kind][i].entry;
 
-		while (at >= 0 && !(tests[at].atom & SIG_EVENT_ATOM))
-			at = test(m, tests[at].atom) ? tests[at].yes : tests[at].no;
-		entries[i] = may_be_true(m, at) ? at : SIG_FALSE;
+			while (at >= 0 && !(tests[at].atom & SIG_EVENT_ATOM))
+				at = test(m, tests[at].atom) ? tests[at].yes : tests[at].no;
+			entries[i] = at;
+			if (!may_be_true(m, at))
+				c.bits[w] &= ~(1ull << i % 64);
+		}
 	}
+	memcpy(image_bits(m, kind), c.bits, c.words * sizeof(*c.bits));
 	m->image->sifted |= 1ull << kind;
 }
 
-static void meet(struct sig_matcher *m, uint8_t kind)
+#define FEW 3u /* as many are run without asking what the process rules out */
+
+/* Takes out what the process cannot fire. Where the code of the rest starts, NULL = as compiled. */
+static const int32_t *sift(struct sig_matcher *m, uint8_t kind, struct candidates *c)
 {
 	uint64_t bit = 1ull << kind;
 
-	if (!m->image->number || (m->image->sifted & bit))
-		return;
-	if (m->image->met & bit)
-		sift(m, kind);
-	m->image->met |= bit;
+	if (!(m->image->met & bit) || !m->image->number) {
+		m->image->met |= bit;
+		if (has_more_than(c, FEW))
+			sift_by_process(m, m->set->by_process[kind], c);
+		return NULL;
+	}
+	if (!(m->image->sifted & bit))
+		sift_for_image(m, kind);
+	for (uint32_t w = 0; w < c->words; w++)
+		c->bits[w] &= image_bits(m, kind)[w];
+	return image_entries(m, kind);
 }
 
 static bool fires(struct sig_matcher *m, const struct sig_rule *rule, int32_t entry)
@@ -286,9 +354,9 @@ static bool is_off(const uint64_t *off, uint32_t index)
 uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t *off,
 	const struct sig_rule **out, uint32_t limit)
 {
-	const struct sig_set *set = m->set;
 	uint8_t kind = ctx->event->kind;
-	const int32_t *sifted;
+	const int32_t *entries;
+	struct candidates c;
 	uint32_t found = 0;
 
 	if (kind >= PW_EVENT_KINDS)
@@ -297,20 +365,26 @@ uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t 
 	ctx->dns = &m->dns;
 	if (kind == PW_EVENT_DNS)
 		field_dns_learn(&m->dns, ctx->event);
-	point_to_image(m, image_of(m, ctx->event->process));
 	memset(m->regions[2].known, 0, m->event_words * sizeof(uint64_t));
 	memset(m->regions[3].known, 0, m->event_compounds * sizeof(uint64_t));
-	meet(m, kind);
-	sifted = m->image->sifted >> kind & 1u ? image_entries(m, kind) : NULL;
-	for (uint32_t i = 0; i < set->by_kind_count[kind]; i++) {
-		const struct sig_entry *e = &set->by_kind[kind][i];
-		int32_t entry = sifted ? sifted[i] : e->entry;
+	all_entries(m, kind, &c);
+	sift_by_event(m, m->set->by_event[kind], &c);
+	if (!has_more_than(&c, 0))
+		return 0;
+	point_to_image(m, image_of(m, ctx->event->process));
+	entries = sift(m, kind, &c);
+	for (uint32_t w = 0; w < c.words; w++) {
+		for (uint64_t left = c.bits[w]; left; left &= left - 1) {
+			uint32_t i = w * 64 + (uint32_t)__builtin_ctzll(left);
+			const struct sig_entry *e = &m->set->by_kind[kind][i];
 
-		if (entry == SIG_FALSE || is_off(off, e->rule->index) || !fires(m, e->rule, entry))
-			continue;
-		if (found < limit)
-			out[found] = e->rule;
-		found++;
+			if (is_off(off, e->rule->index) ||
+				!fires(m, e->rule, entries ? entries[i] : e->entry))
+				continue;
+			if (found < limit)
+				out[found] = e->rule;
+			found++;
+		}
 	}
 	return found;
 }

@@ -96,7 +96,7 @@ static int add_file(struct loading *l, const char *path)
 }
 
 /* The last of the embedded files is the signature set. */
-static int add_defaults(struct loading *l)
+static int add_embedded(struct loading *l)
 {
 	return add_text(l, defaults_files[defaults_file_count - 1].text);
 }
@@ -139,9 +139,10 @@ int lab_rules_load(const char *const *files, size_t count, struct policy **ret, 
 	if (r < 0)
 		return no_memory(&l);
 	if (count == 0)
-		r = add_defaults(&l);
+		r = add_embedded(&l);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = add_file(&l, files[i]);
+		r = strcmp(files[i], LAB_EMBEDDED) == 0 ? add_embedded(&l)
+						       : add_file(&l, files[i]);
 	if (r == 0)
 		r = compile(&l, ret);
 	pw_arena_free(l.arena);

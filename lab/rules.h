@@ -9,7 +9,8 @@
 #include "analyzer/policy.h"
 #include "common/base/buf.h"
 
-#define LAB_FILES 32
+#define LAB_FILES    32
+#define LAB_EMBEDDED "default" /* the name that stands for the embedded default set, not a file */
 
 /* No files = the embedded default set. With signatures switched on for everything and profiles off.
  * -EINVAL names file and place. */
