@@ -5,7 +5,6 @@
 #include "podward/v1/event.pb-c.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 enum stdio_type { STDIO_SOCKET = 1, STDIO_PIPE, STDIO_TTY, STDIO_FILE };
@@ -58,11 +57,24 @@ static bool is_path(const struct pw_event *e)
 	       (is_file_kind(e) || (e->kind == PW_EVENT_STDIO && e->arg == STDIO_FILE));
 }
 
+/* Printed for each connection: printf would cost more than all that is compared with it. */
+static void add_port(struct field_build *b, uint16_t port)
+{
+	uint8_t text[6];
+	size_t at = sizeof(text);
+
+	do {
+		text[--at] = (uint8_t)('0' + port % 10);
+		port /= 10;
+	} while (port > 0);
+	text[--at] = ':';
+	field_add(b, pw_slice_of(text + at, sizeof(text) - at));
+}
+
 FIELD_GETTER(get_fd_name)
 {
 	const struct pw_event *e = c->event;
 	struct field_build b;
-	char port[8];
 
 	(void)r;
 	if (!is_file_kind(e) && !is_socket_kind(e) && e->kind != PW_EVENT_STDIO)
@@ -71,8 +83,7 @@ FIELD_GETTER(get_fd_name)
 		return field_text(ret, e->object);
 	b = field_build(c);
 	field_add(&b, e->object);
-	field_add(&b, pw_slice_of(port, (size_t)snprintf(port, sizeof(port), ":%u",
-						PW_CONNECT_PORT(e->aux))));
+	add_port(&b, PW_CONNECT_PORT(e->aux));
 	return field_text(ret, field_built(&b));
 }
 

@@ -40,6 +40,7 @@ enum sig_how {
 	SIG_HOW_UNION, /* any of its parts, which are the ones above */
 	SIG_HOW_NUMBER,
 	SIG_HOW_NET,
+	SIG_HOW_GLOB,
 	SIG_HOW_ALONE, /* from here on: one group each */
 	SIG_HOW_CALLS,
 	SIG_HOW_RIGHT,
@@ -62,6 +63,7 @@ struct sig_atom {
 	uint8_t cost;
 	bool is_event;
 	uint32_t bit;   /* set by sig_group.c */
+	int32_t hint;   /* the same; bit of the literal that a glob must have, -1 = none */
 	uint32_t group; /* the same */
 	struct pw_hash128 identity;
 };

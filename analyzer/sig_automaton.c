@@ -7,6 +7,7 @@
 
 #define DEAD    UINT32_MAX
 #define NOTHING UINT32_MAX
+#define HIT     0x80000000u /* of a cell: the state that it leads to has something to say */
 
 /* One number that a state stands for, and the next one of the same state. */
 struct output {
@@ -18,7 +19,9 @@ struct sig_automaton {
 	uint32_t classes; /* columns of the table; class 0 = bytes of no pattern */
 	uint32_t states;
 	uint16_t class_of[256];
-	uint32_t *next;    /* states × classes */
+	/* States × classes. A cell is the place of the next state's row, so that a step is one load
+	 * that waits for the one before, and no multiplication; DEAD or with HIT. */
+	uint32_t *next;
 	uint32_t *first;   /* per state: first output, NOTHING = none */
 	uint32_t *shorter; /* per state: nearest suffix with an output, 0 = none (SIG_ANYWHERE) */
 	struct output *outputs;
@@ -91,6 +94,18 @@ static int link_states(struct sig_automaton *a, struct pw_arena *arena)
 	return 0;
 }
 
+/* Numbers of states become places of rows. */
+static void flatten(struct sig_automaton *a)
+{
+	for (size_t i = 0; i < (size_t)a->states * a->classes; i++) {
+		uint32_t s = a->next[i];
+		bool says = s != DEAD && (a->first[s] != NOTHING || a->shorter[s]);
+
+		if (s != DEAD)
+			a->next[i] = s * a->classes | (says ? HIT : 0);
+	}
+}
+
 int sig_automaton_build(const struct sig_pattern *patterns, uint32_t count,
 	enum sig_automaton_mode mode, bool fold, struct pw_arena *arena, struct sig_automaton **ret)
 {
@@ -122,6 +137,7 @@ int sig_automaton_build(const struct sig_pattern *patterns, uint32_t count,
 		insert(a, &patterns[i], i);
 	if (mode == SIG_ANYWHERE && link_states(a, arena) < 0)
 		return -ENOMEM;
+	flatten(a);
 	*ret = a;
 	return 0;
 }
@@ -135,35 +151,59 @@ static void emit(const struct sig_automaton *a, uint32_t s, uint64_t *bits)
 static void run_anywhere(const struct sig_automaton *a, struct pw_slice text, uint64_t *bits)
 {
 	const uint32_t *next = a->next;
-	uint32_t classes = a->classes, s = 0;
+	uint32_t at = 0;
 
 	emit(a, 0, bits);
 	for (size_t i = 0; i < text.len; i++) {
-		s = next[(size_t)s * classes + a->class_of[text.ptr[i]]];
-		if (s == 0)
+		at = next[(at & ~HIT) + a->class_of[text.ptr[i]]];
+		if (!(at & HIT))
 			continue;
-		if (a->first[s] != NOTHING)
+		for (uint32_t s = (at & ~HIT) / a->classes; s; s = a->shorter[s])
 			emit(a, s, bits);
-		for (uint32_t t = a->shorter[s]; t; t = a->shorter[t])
-			emit(a, t, bits);
 	}
 }
 
-static void run_edge(const struct sig_automaton *a, struct pw_slice text, uint64_t *bits)
+static void run_start(const struct sig_automaton *a, struct pw_slice text, uint64_t *bits)
 {
-	uint32_t s = 0;
+	uint32_t at = 0;
 
-	if (a->mode == SIG_AS_PATH)
-		text = pw_glob_strip(text);
-	for (size_t i = 0; s != DEAD; i++) {
-		bool ends_here = a->mode != SIG_AS_PATH || i == text.len || text.ptr[i] == '/';
-
-		if (a->first[s] != NOTHING && ends_here)
-			emit(a, s, bits);
-		if (i == text.len)
+	emit(a, 0, bits);
+	for (size_t i = 0; i < text.len; i++) {
+		at = a->next[(at & ~HIT) + a->class_of[text.ptr[i]]];
+		if (at == DEAD)
 			return;
-		s = a->next[(size_t)s * a->classes +
-			    a->class_of[text.ptr[a->mode == SIG_AT_END ? text.len - 1 - i : i]]];
+		if (at & HIT)
+			emit(a, (at & ~HIT) / a->classes, bits);
+	}
+}
+
+static void run_end(const struct sig_automaton *a, struct pw_slice text, uint64_t *bits)
+{
+	uint32_t at = 0;
+
+	emit(a, 0, bits);
+	for (size_t i = text.len; i > 0; i--) {
+		at = a->next[(at & ~HIT) + a->class_of[text.ptr[i - 1]]];
+		if (at == DEAD)
+			return;
+		if (at & HIT)
+			emit(a, (at & ~HIT) / a->classes, bits);
+	}
+}
+
+static void run_path(const struct sig_automaton *a, struct pw_slice text, uint64_t *bits)
+{
+	uint32_t at = 0;
+
+	text = pw_glob_strip(text);
+	if (text.len == 0 || text.ptr[0] == '/')
+		emit(a, 0, bits);
+	for (size_t i = 0; i < text.len; i++) {
+		at = a->next[(at & ~HIT) + a->class_of[text.ptr[i]]];
+		if (at == DEAD)
+			return;
+		if ((at & HIT) && (i + 1 == text.len || text.ptr[i + 1] == '/'))
+			emit(a, (at & ~HIT) / a->classes, bits);
 	}
 }
 
@@ -171,8 +211,18 @@ void sig_automaton_run(const struct sig_automaton *a, struct pw_slice text, uint
 {
 	if (!a)
 		return;
-	if (a->mode == SIG_ANYWHERE)
+	switch (a->mode) {
+	case SIG_ANYWHERE:
 		run_anywhere(a, text, bits);
-	else
-		run_edge(a, text, bits);
+		return;
+	case SIG_AT_START:
+		run_start(a, text, bits);
+		return;
+	case SIG_AT_END:
+		run_end(a, text, bits);
+		return;
+	case SIG_AS_PATH:
+		run_path(a, text, bits);
+		return;
+	}
 }

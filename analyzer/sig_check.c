@@ -239,7 +239,7 @@ static int make_glob(struct sig_atom *t, struct sig_lex *l)
 	ends = text.len > 0 && text.ptr[text.len - 1] == '*';
 	if (ends)
 		text.len--;
-	t->how = SIG_HOW_ALONE;
+	t->how = SIG_HOW_GLOB;
 	if (!is_plain_path(text))
 		return 0;
 	values = pw_arena_alloc0(l->arena, 1, sizeof(*values));

@@ -84,16 +84,24 @@ static bool text_alone(const struct sig_atom *t, struct pw_slice text, struct re
 	}
 }
 
-static bool net_matches(const struct sig_atom *t, struct pw_slice text)
+static bool net_matches(const struct sig_atom *t, const struct sig_net *address)
+{
+	for (uint32_t i = 0; i < t->value_count; i++)
+		if (sig_net_has(&t->nets[i], address))
+			return true;
+	return false;
+}
+
+/* The address is read once for all of the group's networks. */
+static void run_nets(const struct sig_group *g, struct pw_slice text, uint64_t *bits)
 {
 	struct sig_net address;
 
-	if (sig_value_net(text, &address) < 0)
-		return false;
-	for (uint32_t i = 0; i < t->value_count; i++)
-		if (sig_net_has(&t->nets[i], &address))
-			return true;
-	return false;
+	if (g->net_count == 0 || sig_value_net(text, &address) < 0)
+		return;
+	for (uint32_t i = 0; i < g->net_count; i++)
+		if (net_matches(g->nets[i], &address))
+			set_bit(bits, g->nets[i]->bit);
 }
 
 static bool text_right(enum sig_op op, struct pw_slice a, struct pw_slice b)
@@ -142,8 +150,6 @@ static bool single_matches(const struct sig_atom *t, const struct field_value *v
 	switch (t->how) {
 	case SIG_HOW_NUMBER:
 		return sig_check_number(t, v->number);
-	case SIG_HOW_NET:
-		return net_matches(t, v->text);
 	case SIG_HOW_RIGHT:
 		return right_matches(t, v, c);
 	default:
@@ -187,9 +193,22 @@ static bool slow_matches(const struct sig_slow *s, struct pw_slice text)
 	}
 }
 
+static bool has_bit(const uint64_t *bits, uint32_t bit)
+{
+	return bits[bit / 64] >> bit % 64 & 1u;
+}
+
+/* Another value of the source may have left them. */
+static void clear_hints(const struct sig_group *g, uint64_t *bits)
+{
+	for (uint32_t bit = g->first + g->atom_count; bit < g->first + g->count; bit++)
+		bits[bit / 64] &= ~(1ull << bit % 64);
+}
+
 static void run_value(const struct sig_group *g, const struct field_value *v, struct field_ctx *c,
 	struct regex_scratch *regex, uint64_t *bits)
 {
+	clear_hints(g, bits);
 	if (g->exists >= 0)
 		set_bit(bits, (uint32_t)g->exists);
 	if (g->equal_count > 0)
@@ -204,9 +223,15 @@ static void run_value(const struct sig_group *g, const struct field_value *v, st
 	for (uint32_t i = 0; i < g->slow_count; i++)
 		if (slow_matches(&g->slow[i], v->text))
 			set_bit(bits, g->slow[i].pattern.bit);
-	for (uint32_t i = 0; i < g->single_count; i++)
-		if (single_matches(g->singles[i], v, c, regex))
-			set_bit(bits, g->singles[i]->bit);
+	run_nets(g, v->text, bits);
+	for (uint32_t i = 0; i < g->single_count; i++) {
+		const struct sig_atom *t = g->singles[i];
+
+		if (t->hint >= 0 && !has_bit(bits, (uint32_t)t->hint))
+			continue;
+		if (single_matches(t, v, c, regex))
+			set_bit(bits, t->bit);
+	}
 }
 
 void sig_group_run(
@@ -271,7 +296,7 @@ static uint32_t list_patterns(const struct sig_group *g, struct sig_atom **atoms
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < g->count; i++) {
+	for (uint32_t i = 0; i < g->atom_count; i++) {
 		struct wanted w = wanted_of(&atoms[i]);
 
 		for (uint32_t k = 0; k < w.count; k++) {
@@ -281,6 +306,12 @@ static uint32_t list_patterns(const struct sig_group *g, struct sig_atom **atoms
 				if (out)
 					out[n] = (struct sig_pattern){
 						w.items[k]->values[v], atoms[i]->bit};
+		}
+		if (how == SIG_HOW_CONTAINS && atoms[i]->hint >= 0) {
+			if (out)
+				out[n] = (struct sig_pattern){pw_glob_literal(atoms[i]->values[0]),
+					(uint32_t)atoms[i]->hint};
+			n++;
 		}
 	}
 	return n;
@@ -380,12 +411,15 @@ static int make_automaton(struct sig_group *g, struct sig_atom **atoms, enum sig
 
 static int make_singles(struct sig_group *g, struct sig_atom **atoms, struct pw_arena *arena)
 {
-	g->singles = pw_arena_alloc0(arena, g->count, sizeof(*atoms));
-	if (!g->singles)
+	g->singles = pw_arena_alloc0(arena, g->atom_count, sizeof(*atoms));
+	g->nets = pw_arena_alloc0(arena, g->atom_count, sizeof(*atoms));
+	if (!g->singles || !g->nets)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < g->count; i++) {
+	for (uint32_t i = 0; i < g->atom_count; i++) {
 		if (atoms[i]->how == SIG_HOW_EXISTS)
 			g->exists = (int32_t)atoms[i]->bit;
+		else if (atoms[i]->how == SIG_HOW_NET)
+			g->nets[g->net_count++] = atoms[i];
 		else if (atoms[i]->how >= SIG_HOW_NUMBER)
 			g->singles[g->single_count++] = atoms[i];
 	}
@@ -401,7 +435,6 @@ static int make_group(struct sig_group *g, struct sig_atom **atoms, struct pw_ar
 	g->is_event = atoms[0]->is_event;
 	g->is_single = !g->source->transforms[0] && g->source->ref.spec->arg != FIELD_SIDES &&
 		       (g->source->ref.spec->arg != FIELD_ANCESTOR || g->source->ref.index >= 0);
-	g->first = atoms[0]->bit;
 	g->exists = -1;
 	r = make_singles(g, atoms, arena);
 	if (r == 0)
@@ -433,6 +466,23 @@ static uint32_t run_length(struct sig_atom **atoms, uint32_t left)
 	return n;
 }
 
+static bool has_hint(const struct sig_atom *t)
+{
+	return t->how == SIG_HOW_GLOB && pw_glob_literal(t->values[0]).len > 1;
+}
+
+/* Bits of the group's atoms, then of the hints. Returns the next free one. */
+static uint32_t number_bits(struct sig_group *g, struct sig_atom **atoms, uint32_t bit)
+{
+	g->first = bit;
+	for (uint32_t k = 0; k < g->atom_count; k++)
+		atoms[k]->bit = bit++;
+	for (uint32_t k = 0; k < g->atom_count; k++)
+		atoms[k]->hint = has_hint(atoms[k]) ? (int32_t)bit++ : -1;
+	g->count = bit - g->first;
+	return bit;
+}
+
 static int make_all(struct sig_atoms *a, struct sig_groups *out)
 {
 	uint32_t bit = 0, base = 0;
@@ -446,16 +496,15 @@ static int make_all(struct sig_atoms *a, struct sig_groups *out)
 			base = out->process_words * 64;
 			bit = 0;
 		}
-		g->count = run_length(a->items + i, a->count - i);
-		for (uint32_t k = 0; k < g->count; k++) {
-			a->items[i + k]->bit = bit++;
-			out->of_bit[base + a->items[i + k]->bit] = out->count;
-		}
+		g->atom_count = run_length(a->items + i, a->count - i);
+		bit = number_bits(g, a->items + i, bit);
+		for (uint32_t k = 0; k < g->count; k++)
+			out->of_bit[base + g->first + k] = out->count;
 		r = make_group(g, a->items + i, a->arena);
 		if (r < 0)
 			return r;
 		out->count++;
-		i += g->count;
+		i += g->atom_count;
 	}
 	if (out->process_words == 0) {
 		out->process_words = bit / 64 + 1;
@@ -475,7 +524,8 @@ int sig_groups_make(struct sig_atoms *a, struct sig_groups *ret)
 	for (uint32_t i = 0; i < a->count; i++)
 		a->items[i]->group = i;
 	out.items = pw_arena_alloc0(a->arena, a->count + 1, sizeof(*out.items));
-	out.of_bit = pw_arena_alloc0(a->arena, a->count + 129, sizeof(*out.of_bit));
+	/* An atom has two bits at most; each scope begins with a word of its own. */
+	out.of_bit = pw_arena_alloc0(a->arena, 2 * (size_t)a->count + 129, sizeof(*out.of_bit));
 	if (!out.items || !out.of_bit)
 		return -ENOMEM;
 	if (a->count > 1)

@@ -24,7 +24,8 @@ struct sig_slow {
 
 struct sig_group {
 	const struct sig_source *source;
-	uint32_t first, count; /* bits within the scope */
+	uint32_t first, count; /* bits within the scope: of the atoms, then of hints for globs */
+	uint32_t atom_count;
 	bool is_event;
 	bool is_single; /* one value, as the field gives it */
 	bool has_patterns;
@@ -33,8 +34,9 @@ struct sig_group {
 	uint32_t *buckets; /* numbers in equals, 0 = free */
 	uint32_t bucket_mask, equal_count;
 	struct sig_automaton *starts, *paths, *ends, *contains, *icontains;
-	const struct sig_atom **singles; /* numbers, addresses, and what stands alone */
-	uint32_t single_count;
+	const struct sig_atom **singles; /* numbers, globs, and what stands alone */
+	const struct sig_atom **nets;    /* networks */
+	uint32_t single_count, net_count;
 	struct sig_slow *slow;
 	uint32_t slow_count;
 };

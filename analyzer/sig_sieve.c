@@ -48,6 +48,7 @@ static int32_t how_common(const struct sig_atom *t)
 		return 60;
 	case SIG_HOW_CONTAINS:
 	case SIG_HOW_ICONTAINS:
+	case SIG_HOW_GLOB:
 		return 40;
 	case SIG_HOW_EQUAL:
 		return has_few_values(t->source->ref.spec) ? 300 : 20;

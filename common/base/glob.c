@@ -67,6 +67,34 @@ bool pw_glob(struct pw_slice p, struct pw_slice t)
 	return pi == p.len;
 }
 
+/* Behind the element at this place, which is not a plain byte. */
+static size_t skip_special(struct pw_slice p, size_t at)
+{
+	if (p.ptr[at] == '[')
+		(void)class_matches(p, &at, 0);
+	else
+		at += p.ptr[at] == '\\' ? 2 : 1;
+	return at;
+}
+
+struct pw_slice pw_glob_literal(struct pw_slice p)
+{
+	struct pw_slice best = {p.ptr, 0};
+	size_t from = 0, at = 0;
+
+	while (at < p.len) {
+		uint8_t c = p.ptr[at];
+
+		if (c == '*' || c == '?' || c == '[' || c == '\\')
+			from = at = skip_special(p, at);
+		else
+			at++;
+		if (at <= p.len && at - from > best.len)
+			best = pw_slice_sub(p, from, at);
+	}
+	return best;
+}
+
 struct pw_slice pw_glob_strip(struct pw_slice s)
 {
 	while (s.len > 0 && s.ptr[0] == '/')

@@ -56,6 +56,33 @@ static void paths_match_by_whole_components(void **state)
 			fail_msg("path %s on %s", rows[i].pattern, rows[i].text);
 }
 
+static void the_longest_literal_is_in_every_text_that_matches(void **state)
+{
+	static const struct {
+		const char *pattern, *want;
+	} rows[] = {
+		{"*", ""},
+		{"", ""},
+		{"abc", "abc"},
+		{"*ab*cde*f", "cde"},
+		{"/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_"},
+		{"a?bc", "bc"},
+		{"a[bcd]ef", "ef"},
+		{"a[]bc]ef", "ef"},
+		{"abc[de", "abc"},
+		{"ab\\*cde", "cde"},
+		{"ab\\", "ab"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PW_COUNT(rows); i++) {
+		struct pw_slice got = pw_glob_literal(pw_slice_str(rows[i].pattern));
+
+		if (!pw_slice_eq_str(got, rows[i].want))
+			fail_msg("%s gives %.*s", rows[i].pattern, PW_SLICE_ARG(got));
+	}
+}
+
 static void many_stars_do_not_explode(void **state)
 {
 	char text[4001], pattern[201];
@@ -77,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs_match_as_documented),
 		cmocka_unit_test(paths_match_by_whole_components),
+		cmocka_unit_test(the_longest_literal_is_in_every_text_that_matches),
 		cmocka_unit_test(many_stars_do_not_explode),
 	};
 
