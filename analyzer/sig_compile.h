@@ -49,7 +49,8 @@ struct sig_set {
 	uint32_t entry_word_count;            /* the same as words of bits, each kind its own */
 	uint32_t entry_first[PW_EVENT_KINDS]; /* where a kind's entries start in that count */
 	uint32_t entry_word_first[PW_EVENT_KINDS];
-	struct sig_sieve *by_event[PW_EVENT_KINDS], *by_process[PW_EVENT_KINDS]; /* NULL = useless */
+	struct sig_sieve *by_event[PW_EVENT_KINDS],
+		*by_process[PW_EVENT_KINDS]; /* NULL = useless */
 	struct sig_test *tests;
 	uint32_t test_count;
 	struct sig_compounds process, event;

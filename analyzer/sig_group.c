@@ -262,6 +262,19 @@ void sig_group_run(
 	c->used = used;
 }
 
+void sig_group_learn(const struct sig_group *g, uint64_t *known)
+{
+	uint32_t from = g->first, left = g->count;
+
+	while (left > 0) {
+		uint32_t shift = from % 64, n = 64 - shift < left ? 64 - shift : left;
+
+		known[from / 64] |= (n == 64 ? UINT64_MAX : (1ull << n) - 1) << shift;
+		from += n;
+		left -= n;
+	}
+}
+
 /* ---- making ---- */
 static int atom_order(const void *a, const void *b)
 {

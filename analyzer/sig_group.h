@@ -53,6 +53,8 @@ int sig_groups_make(struct sig_atoms *a, struct sig_groups *ret) PW_MUST_CHECK;
 /* Sets the bits of the group's atoms that are true for the context's event; they were clear. */
 void sig_group_run(const struct sig_group *g, struct field_ctx *c, struct regex_scratch *regex,
 	uint64_t *bits);
+/* Sets all of the group's bits. */
+void sig_group_learn(const struct sig_group *g, uint64_t *known);
 /* One value of a source; round 0, 1 … for sources with several. 1 = value, 0 = none in this round,
  * -1 = no further rounds. */
 int sig_source_value(

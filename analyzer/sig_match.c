@@ -5,8 +5,8 @@
 
 /*
  * What is known of one process image. Behind it: known and value words of the process's atoms, the
- * same of its compounds, then for each kind's entries a bit when this process can fire it, and where
- * the code goes on behind what the process decides.
+ * same of its compounds, then for each kind's entries a bit when this process can fire it, and
+ * where the code goes on behind what the process decides.
  */
 struct image {
 	uint64_t number; /* pw_process.number; 0 = free */
@@ -141,17 +141,6 @@ static struct image *image_of(struct sig_matcher *m, const struct pw_process *p)
 	return i;
 }
 
-static void learn_bits(uint64_t *known, uint32_t from, uint32_t count)
-{
-	while (count > 0) {
-		uint32_t shift = from % 64, n = 64 - shift < count ? 64 - shift : count;
-
-		known[from / 64] |= (n == 64 ? UINT64_MAX : (1ull << n) - 1) << shift;
-		from += n;
-		count -= n;
-	}
-}
-
 /* Answers all atoms of the group. */
 static void ask_group(struct sig_matcher *m, struct region *r, uint32_t number)
 {
@@ -159,7 +148,7 @@ static void ask_group(struct sig_matcher *m, struct region *r, uint32_t number)
 
 	for (uint32_t w = g->first / 64; w <= (g->first + g->count - 1) / 64; w++)
 		r->value[w] &= r->known[w]; /* values of bits not known yet may be old */
-	learn_bits(r->known, g->first, g->count);
+	sig_group_learn(g, r->known);
 	sig_group_run(g, m->ctx, m->regex, r->value);
 }
 
@@ -263,13 +252,23 @@ static void all_entries(const struct sig_matcher *m, uint8_t kind, struct candid
 	c->bits[count / 64] = (1ull << count % 64) - 1;
 }
 
+/* Is the first one to ask: nothing is known of the event before. */
 static void sift_by_event(struct sig_matcher *m, const struct sig_sieve *s, struct candidates *c)
 {
-	if (!s)
-		return;
-	for (uint32_t i = 0; i < s->group_count; i++)
-		ask_group(m, &m->regions[2], s->groups[i]); /* it is the first one that asks */
-	sig_sieve_run(s, m->regions[2].value, c->bits);
+	struct region *r = &m->regions[2];
+
+	memset(m->regions[3].known, 0, m->event_compounds * sizeof(uint64_t));
+	if (!s || !s->known) {
+		memset(r->known, 0, m->event_words * sizeof(uint64_t));
+	} else {
+		memcpy(r->known, s->known, m->event_words * sizeof(uint64_t));
+		memset(r->value, 0, m->event_words * sizeof(uint64_t));
+		for (uint32_t i = 0; i < s->group_count; i++)
+			sig_group_run(
+				&m->set->groups.items[s->groups[i]], m->ctx, m->regex, r->value);
+	}
+	if (s)
+		sig_sieve_run(s, r->value, c->bits);
 }
 
 static void sift_by_process(struct sig_matcher *m, const struct sig_sieve *s, struct candidates *c)
@@ -365,8 +364,6 @@ uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t 
 	ctx->dns = &m->dns;
 	if (kind == PW_EVENT_DNS)
 		field_dns_learn(&m->dns, ctx->event);
-	memset(m->regions[2].known, 0, m->event_words * sizeof(uint64_t));
-	memset(m->regions[3].known, 0, m->event_compounds * sizeof(uint64_t));
 	all_entries(m, kind, &c);
 	sift_by_event(m, m->set->by_event[kind], &c);
 	if (!has_more_than(&c, 0))

@@ -41,19 +41,19 @@ static int32_t how_common(const struct sig_atom *t)
 	case SIG_HOW_CALLS:
 		return 300;
 	case SIG_HOW_NUMBER:
-		return t->source->type == FIELD_BOOL ? 200 : t->op == SIG_OP_IN ? 150 : 400;
+		return t->op == SIG_OP_IN ? 150 : 400;
 	case SIG_HOW_NET:
 		return 100;
 	case SIG_HOW_UNION:
-		return 60;
+		return 40;
 	case SIG_HOW_CONTAINS:
 	case SIG_HOW_ICONTAINS:
 	case SIG_HOW_GLOB:
-		return 40;
-	case SIG_HOW_EQUAL:
-		return has_few_values(t->source->ref.spec) ? 300 : 20;
-	default:
 		return 20;
+	case SIG_HOW_EQUAL:
+		return has_few_values(t->source->ref.spec) ? 300 : 10;
+	default:
+		return 10;
 	}
 }
 
@@ -208,8 +208,7 @@ static int pass_order(const void *a, const void *b)
 	return x->entry < y->entry ? -1 : x->entry > y->entry;
 }
 
-static int reserve(
-	const struct sig_sieve_job *job, const struct passes *p, struct sig_sieve *out)
+static int reserve(const struct sig_sieve_job *job, const struct passes *p, struct sig_sieve *out)
 {
 	uint32_t last = p->items[p->count - 1].bit;
 
@@ -220,7 +219,12 @@ static int reserve(
 	out->start = pw_arena_alloc0(job->arena, p->count + 1, sizeof(*out->start));
 	out->entries = pw_arena_alloc0(job->arena, p->count, sizeof(*out->entries));
 	out->groups = pw_arena_alloc0(job->arena, p->count, sizeof(*out->groups));
-	return out->mask && out->rank && out->start && out->entries && out->groups ? 0 : -ENOMEM;
+	out->known = pw_arena_alloc0(job->arena,
+		job->is_event ? job->groups->event_words : job->groups->process_words,
+		sizeof(*out->known));
+	return out->mask && out->rank && out->start && out->entries && out->groups && out->known
+		       ? 0
+		       : -ENOMEM;
 }
 
 static void lay_out(const struct sig_sieve_job *job, const struct passes *p, struct sig_sieve *out)
@@ -237,13 +241,14 @@ static void lay_out(const struct sig_sieve_job *job, const struct passes *p, str
 		*word |= 1ull << bit % 64;
 		out->start[bits++] = i;
 		/* Bits of one group follow each other. */
-		if (out->group_count == 0 || out->groups[out->group_count - 1] != group)
+		if (out->group_count == 0 || out->groups[out->group_count - 1] != group) {
 			out->groups[out->group_count++] = group;
+			sig_group_learn(&job->groups->items[group], out->known);
+		}
 	}
 	out->start[bits] = p->count;
 	for (uint32_t w = 1; w < out->word_count; w++)
-		out->rank[w] =
-			out->rank[w - 1] + (uint32_t)__builtin_popcountll(out->mask[w - 1]);
+		out->rank[w] = out->rank[w - 1] + (uint32_t)__builtin_popcountll(out->mask[w - 1]);
 }
 
 int sig_sieve_make(const struct sig_sieve_job *job, struct sig_sieve *ret)
@@ -279,8 +284,8 @@ void sig_sieve_run(const struct sig_sieve *s, const uint64_t *value, uint64_t *c
 
 		for (; found; found &= found - 1) {
 			uint64_t below = (found & -found) - 1;
-			uint32_t at = s->rank[w] +
-				      (uint32_t)__builtin_popcountll(s->mask[w] & below);
+			uint32_t at =
+				s->rank[w] + (uint32_t)__builtin_popcountll(s->mask[w] & below);
 
 			for (uint32_t i = s->start[at]; i < s->start[at + 1]; i++)
 				passed[s->entries[i] / 64] |= 1ull << s->entries[i] % 64;

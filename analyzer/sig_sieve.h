@@ -17,6 +17,7 @@
 struct sig_sieve {
 	uint32_t *groups; /* to be answered first */
 	uint32_t group_count;
+	uint64_t *known; /* all words of the scope: what is answered then; NULL without groups */
 	uint32_t first_word, word_count; /* of the scope's bits: what mask covers */
 	uint64_t *mask;                  /* bits that let an entry pass */
 	uint32_t *rank;                  /* of each word: bits of mask in the words before */

@@ -141,8 +141,7 @@ int lab_rules_load(const char *const *files, size_t count, struct policy **ret, 
 	if (count == 0)
 		r = add_embedded(&l);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = strcmp(files[i], LAB_EMBEDDED) == 0 ? add_embedded(&l)
-						       : add_file(&l, files[i]);
+		r = strcmp(files[i], LAB_EMBEDDED) == 0 ? add_embedded(&l) : add_file(&l, files[i]);
 	if (r == 0)
 		r = compile(&l, ret);
 	pw_arena_free(l.arena);

@@ -148,11 +148,11 @@ static void *take(struct kit_snapshot *s, size_t size)
 	return p;
 }
 
-/* A list that has room for 64. */
+/* A list that has room for 256. */
 static void *list(struct kit_snapshot *s, void *items, size_t count)
 {
-	pw_assert(count < 64);
-	return items ? items : take(s, 64 * sizeof(ProtobufCBinaryData));
+	pw_assert(count < 256);
+	return items ? items : take(s, 256 * sizeof(ProtobufCBinaryData));
 }
 
 ProtobufCBinaryData kit_bytes(const char *text)

@@ -115,8 +115,8 @@ static void what_is_stopped_would_not_have_matched(void **state)
 		assert_int_equal(sig_matcher_use(with, p->signatures), 0);
 		assert_int_equal(sig_matcher_use(without, &plain), 0);
 		for (uint32_t i = 0; i < 4 * PW_COUNT(events); i++)
-			assert_same(with, without, fields,
-				&decoded->events[i * 5 % PW_COUNT(events)]);
+			assert_same(
+				with, without, fields, &decoded->events[i * 5 % PW_COUNT(events)]);
 		policy_free(p);
 	}
 	sig_matcher_free(with);
@@ -131,7 +131,8 @@ static void an_ordinary_event_runs_no_rule(void **state)
 	static const char *const conditions[] = {
 		"evt.type = openat and fd.typechar = f and (fd.name startswith /root/ or fd.name "
 		"glob \"/*/x*y\" or not not fd.name in (/a, /b)) and not proc.name = sh",
-		"evt.type = openat and not (evt.is_open_read = false or not fd.name endswith .pub)"};
+		"evt.type = openat and not (evt.is_open_read = false or not fd.name endswith "
+		".pub)"};
 	struct sig_matcher *m = NULL;
 	struct field_ctx *fields = NULL;
 	struct pw_decoded *decoded = NULL;

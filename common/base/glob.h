@@ -10,7 +10,8 @@
 #include "common/base/slice.h"
 
 bool pw_glob(struct pw_slice pattern, struct pw_slice text);
-/* The longest run of bytes, within the pattern, that every text has which matches it; may be empty. */
+/* The longest run of bytes, within the pattern, that every text has which matches it; may be empty.
+ */
 struct pw_slice pw_glob_literal(struct pw_slice pattern);
 /* Whole path components: pattern "/etc" covers "/etc" and "/etc/x", not "/etcetera". Globs per
  * component. */
