@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The life of processes: fork, exec, exit. */
-#include "collector/bpf/read.h"
+#include "collector/bpf/used.h"
 
 #define PIDTYPE_SID 3
 /* Slots of a record of each class: the three paths, the arguments, the environment. */
@@ -263,9 +263,12 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct scope_hit hit = {};
+	uint32_t ns;
 
 	if (!scope_current(ABI_KIND_EXEC, &hit))
 		return 0;
+	if (pid_in_own_ns(task, &ns) == 1)
+		used_begin(bpf_get_current_cgroup_id());
 	emit_seen(ABI_KIND_EXEC);
 	bpf_tail_call(ctx, &exec_stages, EXEC_STAGE_SMALL);
 	emit_dropped(ABI_KIND_EXEC, ABI_DROP_READ);

@@ -99,6 +99,14 @@ struct {
 	__type(value, struct used_cache);
 } used_copies SEC(".maps") __attribute__((weak));
 
+/* How often a container's own program began: copies of an older count are void. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, uint32_t);
+} used_epoch SEC(".maps") __attribute__((weak));
+
 /* The same for exec, by enum exec_stage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -72,11 +72,12 @@ static __always_inline void used_first(uint32_t number, long ret)
 	uint32_t at = cgroup & (USED_CACHE_PLACES - 1), word = number >> 6 & 7;
 	struct abi_settings *s = scope_settings();
 	struct used_cache *copy = bpf_map_lookup_elem(&used_copies, &at);
+	const uint32_t *epoch = used_epoch_of();
 	struct scope_hit hit = {};
 
-	if (!s || !copy)
+	if (!s || !copy || !epoch)
 		return;
-	tag = (cgroup << 24 ^ cgroup >> 40) ^ s->scope_epoch ^ 1ull << 63;
+	tag = (cgroup << 24 ^ cgroup >> 40) ^ (s->scope_epoch + *epoch) ^ 1ull << 63;
 	if (copy->tag == tag && copy->calls[word] & bit)
 		return;
 	if (copy->tag != tag) {

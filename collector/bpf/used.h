@@ -16,6 +16,26 @@ static __always_inline struct abi_used *used_of(uint64_t cgroup)
 	return bpf_map_lookup_elem(&used, &cgroup);
 }
 
+static __always_inline uint32_t *used_epoch_of(void)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(&used_epoch, &zero);
+}
+
+/*
+ * The first program of a pid namespace begins: what was used until now, the runtime used to set the
+ * container up. Without this, whether a use of the container's own is told depends on the runtime.
+ */
+static __always_inline void used_begin(uint64_t cgroup)
+{
+	uint32_t *epoch = used_epoch_of();
+
+	(void)bpf_map_delete_elem(&used, &cgroup);
+	if (epoch)
+		__sync_fetch_and_add(epoch, 1);
+}
+
 /* False: could not be told, so it stays unused. call: x86-64 number + 1, or 0. */
 static __always_inline bool used_report(
 	const struct scope_hit *hit, uint32_t kind, uint16_t call, uint64_t number, int32_t ret)

@@ -436,6 +436,33 @@ static void a_system_call_is_told_once_for_a_container(void **state)
 	rig_clear(&rig);
 }
 
+/* What a runtime does: the same call before its program and by its program, in a namespace of pids. */
+static int run_setup_and_program(void *ctx)
+{
+	char self[] = "/proc/self/exe", word[] = "getpgrp", *args[] = {self, word, NULL};
+	int status;
+	pid_t pid;
+
+	(void)ctx;
+	if (unshare(CLONE_NEWPID) < 0)
+		return 3;
+	pid = fork();
+	if (pid == 0) {
+		(void)syscall(SYS_getpgrp);
+		(void)execv(self, args);
+		_exit(4);
+	}
+	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 5;
+}
+
+static void what_a_runtime_used_is_told_again_of_its_program(void **state)
+{
+	(void)state;
+	(void)rig_run(&rig, run_setup_and_program, NULL);
+	assert_int_equal(uses_of(SYS_getpgrp), 2);
+	rig_clear(&rig);
+}
+
 /* --- the capture plan --- */
 
 static int run_memfd(void *ctx)
@@ -463,15 +490,18 @@ static void kinds_are_switched_off_and_on_while_running(void **state)
 	rig_clear(&rig);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_deed_is_told_with_its_numbers_and_outcome),
 		cmocka_unit_test(a_signal_is_told_when_it_leaves_the_cgroup),
 		cmocka_unit_test(a_system_call_is_told_once_for_a_container),
+		cmocka_unit_test(what_a_runtime_used_is_told_again_of_its_program),
 		cmocka_unit_test(kinds_are_switched_off_and_on_while_running),
 	};
 
+	if (argc > 1 && strcmp(argv[1], "getpgrp") == 0)
+		return syscall(SYS_getpgrp) < 0;
 	rig_require();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
