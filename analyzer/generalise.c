@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/generalise.h"
 
+#include "analyzer/generalise_made.h"
 #include "analyzer/generalise_name.h"
 #include "common/base/arena.h"
 
@@ -26,6 +27,10 @@ struct child {
 	size_t count;
 	uint32_t containers[BASELINE_CONTAINERS];
 	uint64_t form;
+	bool looks_varied, made, temporary; /* see generalise_made.h */
+	bool settled; /* a template goes through it: it was looked at, with more below it than now
+		       */
+	bool done;
 };
 
 struct made {
@@ -38,6 +43,7 @@ struct walk {
 	const struct baseline *b;
 	const struct generalise_options *options;
 	struct pw_arena *arena;
+	struct generalise_made *names;
 	struct made *made;
 	uint32_t dimension;
 	struct pw_slice actor;
@@ -64,13 +70,47 @@ static int by_component(const void *a, const void *b)
 	return one->row->key < two->row->key ? -1 : one->row->key > two->row->key;
 }
 
+static bool is_single(const struct child *c)
+{
+	return c->containers[1] == 0 && !c->settled;
+}
+
 static int by_form(const void *a, const void *b)
 {
 	const struct child *one = a, *two = b;
 
 	if (one->form != two->form)
 		return one->form < two->form ? -1 : 1;
+	if (is_single(one) != is_single(two))
+		return is_single(one) ? -1 : 1;
 	return pw_slice_cmp(one->name, two->name);
+}
+
+/* The path down to this component was made by the group itself. */
+static void look_up_made(const struct walk *w, const struct item *it, struct child *c)
+{
+	struct pw_slice path = baseline_object(w->b, it->row);
+
+	path = pw_slice_sub(path, 0, path.len - it->rest.len + c->name.len);
+	c->made |= generalise_made_is(w->names, path);
+	c->temporary |= generalise_made_is_temporary(w->names, path);
+}
+
+static bool is_template(const struct item *it)
+{
+	return it->row->flags & FLAG(TEMPLATE);
+}
+
+static void add_item(const struct walk *w, struct child *c, const struct item *it)
+{
+	c->count++;
+	if (is_template(it)) {
+		c->settled = true;
+		return;
+	}
+	look_up_made(w, it, c);
+	for (uint32_t k = 0; k < BASELINE_CONTAINERS; k++)
+		(void)baseline_add_container(c->containers, it->row->containers[k]);
 }
 
 static int make_children(
@@ -86,16 +126,16 @@ static int make_children(
 		struct pw_slice name = next_component(items[i].rest);
 		struct child *c;
 
+		if (is_template(&items[i]) && template_is_pattern(name))
+			continue; /* its folders are what it is here for */
 		if (n == 0 || !pw_slice_eq(children[n - 1].name, name)) {
 			c = &children[n++];
 			c->name = name;
 			c->items = &items[i];
 			c->form = generalise_form(name);
+			c->looks_varied = generalise_looks_varied(name);
 		}
-		c = &children[n - 1];
-		c->count++;
-		for (uint32_t k = 0; k < BASELINE_CONTAINERS; k++)
-			(void)baseline_add_container(c->containers, items[i].row->containers[k]);
+		add_item(w, &children[n - 1], &items[i]);
 	}
 	*ret = children;
 	*ret_count = n;
@@ -188,9 +228,11 @@ static int descend(
 	return r;
 }
 
-static bool is_single(const struct child *c)
+/* One whose name may be varied: only one container shows it, or the group made it. */
+static bool is_loose(const struct walk *w, const struct child *c)
 {
-	return c->containers[1] == 0;
+	return is_single(c) ||
+	       (!c->settled && c->made && c->looks_varied && w->dimension != DIM(EXEC));
 }
 
 /* The names of one form, each of one container: do they vary? */
@@ -203,7 +245,7 @@ static bool is_varied(const struct walk *w, const struct child *c, size_t count)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		differ |= c[i].containers[0] != first;
-		look &= generalise_looks_varied(c[i].name);
+		look &= c[i].looks_varied;
 	}
 	if (w->options->containers >= GENERALISE_CONTAINERS && differ)
 		return look || count >= GENERALISE_CONTAINERS;
@@ -223,48 +265,185 @@ static int descend_together(
 	items = pw_arena_alloc0(w->arena, total, sizeof(*items));
 	if (!items)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		memcpy(items + at, c[i].items, c[i].count * sizeof(*items));
-		at += c[i].count;
-	}
-	return descend(w, component, true, items, total);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < c[i].count; k++)
+			if (!is_template(&c[i].items[k]))
+				items[at++] = c[i].items[k];
+	return at > 0 ? descend(w, component, true, items, at) : 0;
 }
 
-/* The names of one form as one template, if there is a text for them. */
-static int descend_form(struct walk *w, const struct child *c, size_t count, bool *ret_done)
+/* These names as one template, if there is a text for them. */
+static int descend_form(struct walk *w, struct child *c, size_t count)
 {
 	struct pw_slice *names = pw_arena_alloc0(w->arena, count, sizeof(*names));
 	uint8_t text[GENERALISE_NAME_BYTES];
 	size_t len;
+	int r;
 
 	if (!names)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		names[i] = c[i].name;
-	*ret_done = generalise_name(names, count, text, &len) == 0;
-	return *ret_done ? descend_together(w, c, count, pw_slice_of(text, len)) : 0;
+	r = count == 1 ? generalise_one(names[0], text, &len)
+		       : generalise_name(names, count, text, &len);
+	if (r < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		c[i].done = true;
+	return descend_together(w, c, count, pw_slice_of(text, len));
 }
 
-/* The singles of each form together where they vary. What is left comes to the front. */
-static int walk_singles(struct walk *w, struct child *singles, size_t count, size_t *ret_left)
+/* What is not done comes to the front. Returns how many those are. */
+static size_t keep_open(struct child *c, size_t count)
 {
-	size_t from = 0, left = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!c[i].done)
+			c[kept++] = c[i];
+	return kept;
+}
+
+/* Each is a number, a date or an address but for its letters around: no throw of bytes. */
+static bool is_dated(const struct child *c, size_t count)
+{
+	uint8_t text[GENERALISE_NAME_BYTES];
+	size_t len;
+
+	for (size_t i = 0; i < count; i++)
+		if (generalise_one(c[i].name, text, &len) < 0)
+			return false;
+	return true;
+}
+
+/* Those that look varied come to the front. Returns how many those are. */
+static size_t looking_first(struct child *c, size_t count)
+{
+	size_t looking = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct child one = c[i];
+
+		if (!one.looks_varied)
+			continue;
+		c[i] = c[looking];
+		c[looking++] = one;
+	}
+	return looking;
+}
+
+/*
+ * Names of one form. Numbers that the group gives itself vary even where containers count alike;
+ * other names do when each was shown by one container only, which come first here.
+ */
+static int walk_form(struct walk *w, struct child *c, size_t count)
+{
+	size_t singles = 0, counted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		singles += is_single(&c[i]);
+		counted += c[i].made && c[i].looks_varied;
+	}
+	if (counted >= GENERALISE_CONTAINERS && w->dimension != DIM(EXEC))
+		return descend_form(w, c, looking_first(c, count));
+	if (singles < GENERALISE_CONTAINERS && !is_dated(c, singles))
+		return 0;
+	return is_varied(w, c, singles) ? descend_form(w, c, singles) : 0;
+}
+
+static int walk_pair(struct walk *w, struct child *c, size_t count)
+{
+	size_t singles = 0;
+
+	while (singles < count && is_single(&c[singles]))
+		singles++;
+	return is_varied(w, c, singles) ? descend_form(w, c, singles) : 0;
+}
+
+/* Made names of one length without a form in common: thrown, when containers show different ones.
+ */
+static int walk_thrown(struct walk *w, struct child *c, size_t count)
+{
+	size_t look = 0;
+
+	for (size_t i = 0; i < count; i++)
+		look += c[i].looks_varied;
+	return look * 2 >= count && count >= GENERALISE_CONTAINERS && is_varied(w, c, count)
+		       ? descend_form(w, c, count)
+		       : 0;
+}
+
+/* Calls fn for each run of equal neighbours. */
+static int each_run(struct walk *w, struct child *c, size_t count,
+	bool (*same)(const struct child *a, const struct child *b),
+	int (*fn)(struct walk *w, struct child *c, size_t count))
+{
+	size_t from = 0;
 	int r = 0;
 
-	qsort(singles, count, sizeof(*singles), by_form);
 	while (r == 0 && from < count) {
 		size_t to = from + 1;
-		bool done = false;
 
-		while (to < count && singles[to].form == singles[from].form)
+		while (to < count && same(&c[from], &c[to]))
 			to++;
-		if (is_varied(w, singles + from, to - from))
-			r = descend_form(w, singles + from, to - from, &done);
-		for (; !done && from < to; from++)
-			singles[left++] = singles[from];
+		r = fn(w, c + from, to - from);
 		from = to;
 	}
-	*ret_left = left;
+	return r;
+}
+
+static bool same_form(const struct child *a, const struct child *b)
+{
+	return a->form == b->form;
+}
+
+static bool may_be_thrown(const struct child *c)
+{
+	return is_single(c) && c->made;
+}
+
+static bool same_length(const struct child *a, const struct child *b)
+{
+	return may_be_thrown(a) && may_be_thrown(b) && a->name.len == b->name.len;
+}
+
+static int by_length(const void *a, const void *b)
+{
+	const struct child *one = a, *two = b;
+
+	if (may_be_thrown(one) != may_be_thrown(two))
+		return may_be_thrown(one) ? -1 : 1;
+	if (one->name.len != two->name.len)
+		return one->name.len < two->name.len ? -1 : 1;
+	return pw_slice_cmp(one->name, two->name);
+}
+
+/*
+ * Loose names: by form, then by length, then the pairs of one form, which may have been two of
+ * several thrown names, then each temporary one by its own number.
+ */
+static int walk_loose(struct walk *w, struct child *loose, size_t count, size_t *ret_left)
+{
+	size_t left;
+	int r;
+
+	qsort(loose, count, sizeof(*loose), by_form);
+	r = each_run(w, loose, count, same_form, walk_form);
+	left = keep_open(loose, count);
+	if (r == 0 && w->dimension != DIM(EXEC)) {
+		qsort(loose, left, sizeof(*loose), by_length);
+		r = each_run(w, loose, left, same_length, walk_thrown);
+		left = keep_open(loose, left);
+	}
+	if (r == 0) {
+		qsort(loose, left, sizeof(*loose), by_form);
+		r = each_run(w, loose, left, same_form, walk_pair);
+		left = keep_open(loose, left);
+	}
+	for (size_t i = 0; r == 0 && i < left && w->dimension != DIM(EXEC); i++)
+		if (loose[i].temporary)
+			r = descend_form(w, &loose[i], 1);
+	*ret_left = keep_open(loose, left);
 	return r;
 }
 
@@ -283,7 +462,7 @@ static bool is_crowded(const struct walk *w, size_t children)
 static int walk(struct walk *w, struct item *items, size_t count)
 {
 	struct child *children;
-	size_t n = 0, singles = 0, left;
+	size_t n = 0, loose = 0, left;
 	int r = make_children(w, items, count, &children, &n);
 
 	if (r < 0)
@@ -291,14 +470,14 @@ static int walk(struct walk *w, struct item *items, size_t count)
 	for (size_t i = 0; i < n; i++) {
 		struct child c = children[i];
 
-		if (!is_single(&c))
+		if (!is_loose(w, &c))
 			continue;
-		children[i] = children[singles];
-		children[singles++] = c;
+		children[i] = children[loose];
+		children[loose++] = c;
 	}
-	r = walk_singles(w, children, singles, &left);
-	memmove(children + left, children + singles, (n - singles) * sizeof(*children));
-	n -= singles - left;
+	r = walk_loose(w, children, loose, &left);
+	memmove(children + left, children + loose, (n - loose) * sizeof(*children));
+	n -= loose - left;
 	if (r == 0 && is_crowded(w, n))
 		return descend_together(
 			w, children, n, pw_slice_str(template_class_name(TEMPLATE_ANY)));
@@ -309,12 +488,14 @@ static int walk(struct walk *w, struct item *items, size_t count)
 
 static bool takes_part(const struct baseline *b, const struct baseline_row *row)
 {
-	uint32_t out = FLAG(TEMPLATE) | FLAG(REMOVED) | FLAG(CANDIDATE) | FLAG(PENDING);
+	uint32_t out = FLAG(REMOVED) | FLAG(CANDIDATE) | FLAG(PENDING);
 
-	return (row->flags & out) == 0 && row->dimension != DIM(SYSCALL) &&
-	       row->dimension != DIM(CAPABILITY) && row->dimension != DIM(EXEC_ARGS) &&
-	       !template_is_sensitive(baseline_object(b, row)) &&
-	       !template_is_pattern(baseline_object(b, row));
+	if ((row->flags & out) || row->dimension == DIM(SYSCALL) ||
+		row->dimension == DIM(CAPABILITY) || row->dimension == DIM(EXEC_ARGS))
+		return false;
+	return (row->flags & FLAG(TEMPLATE)) ||
+	       (!template_is_sensitive(baseline_object(b, row)) &&
+		       !template_is_pattern(baseline_object(b, row)));
 }
 
 static int by_actor(const void *a, const void *b)
@@ -382,6 +563,8 @@ int generalise(
 	*ret = (struct generalise_result){0, 0};
 	r = pw_arena_new(64 << 10, ARENA_LIMIT, &w->arena);
 	if (r == 0)
+		r = generalise_made_new(b, &w->names);
+	if (r == 0)
 		r = collect(w);
 	for (struct made *m = w->made; r >= 0 && m; m = m->next) {
 		r = baseline_observe(b, &m->what, &m->seen);
@@ -395,6 +578,7 @@ int generalise(
 	if (r >= 0 && ret->templates > 0)
 		r = baseline_sweep(b);
 	ret->left_out = before - baseline_count(b);
+	generalise_made_free(w->names);
 	pw_arena_free(w->arena);
 	free(w);
 	return r < 0 ? r : worst;

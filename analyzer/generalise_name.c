@@ -4,6 +4,13 @@
 #include "common/base/hash.h"
 
 #include <errno.h>
+#include <stdio.h>
+
+#define THROWN_LEN   6u /* from so many bytes on a common length says something */
+#define THROWN_LEAST 3u /* names that must share it */
+#define KEPT_LEN                                                                        \
+	3u /* letters at the beginning that several thrown names do not share by chance \
+	    */
 
 static bool is_digit(uint8_t c)
 {
@@ -117,12 +124,25 @@ static bool middles_are_numbers(
 	return true;
 }
 
+/* "sedN0G1YO" beside "sedHw77IU" and "sedAbse3f": the letters that all of several share. */
+static bool is_kept(struct pw_slice n, size_t count, size_t head)
+{
+	size_t letters = 0;
+
+	while (letters < head && is_letter(n.ptr[head - 1 - letters]))
+		letters++;
+	return count >= THROWN_LEAST && letters >= KEPT_LEN &&
+	       (letters == head || !is_digit(n.ptr[head - 1 - letters]));
+}
+
 static void widen(const struct pw_slice *names, size_t count, size_t *head, size_t *tail)
 {
 	struct pw_slice n = names[0];
 	bool numbers = middles_are_numbers(names, count, *head, *tail);
+	bool kept = !numbers && is_kept(n, count, *head);
 
-	while (*head > 0 && (numbers ? is_digit(n.ptr[*head - 1]) : is_word(n.ptr[*head - 1])))
+	while (!kept && *head > 0 &&
+		(numbers ? is_digit(n.ptr[*head - 1]) : is_word(n.ptr[*head - 1])))
 		--*head;
 	/* A number in front, after one mark, is part of the same date or counter. */
 	while (*head > 1 && !is_word(n.ptr[*head - 1]) && is_digit(n.ptr[*head - 2]))
@@ -152,13 +172,61 @@ static bool add(uint8_t *out, size_t *len, struct pw_slice s)
 	return true;
 }
 
+struct variable {
+	enum template_class class;
+	size_t exactly; /* 0 = of any length */
+};
+
+/*
+ * Thrown names (mkstemp, tokens) have one length. Then the class is wide: names that begin with a
+ * letter and a mark are of another form, so those at hand do not tell which bytes occur. 0 = of
+ * several lengths, or a number.
+ */
+static size_t thrown_length(
+	const struct pw_slice *names, size_t count, size_t around, enum template_class *class)
+{
+	size_t len = names[0].len - around;
+
+	if (count < THROWN_LEAST || len < THROWN_LEN || *class == TEMPLATE_DIGITS ||
+		*class == TEMPLATE_FIGURES || *class == TEMPLATE_ANY)
+		return 0;
+	for (size_t i = 1; i < count; i++)
+		if (names[i].len - around != len)
+			return 0;
+	if (*class == TEMPLATE_ALNUM || *class == TEMPLATE_LETTERS)
+		*class = TEMPLATE_WORD;
+	return len;
+}
+
+static int write_name(struct pw_slice name, size_t head, size_t tail, struct variable v,
+	uint8_t out[GENERALISE_NAME_BYTES], size_t *ret_len)
+{
+	struct pw_slice before = pw_slice_sub(name, 0, head);
+	struct pw_slice after = pw_slice_sub(name, name.len - tail, name.len);
+	struct pw_slice class = pw_slice_str(template_class_name(v.class));
+	char exactly[24];
+	size_t len = 0;
+	bool fits;
+
+	if (template_is_pattern(before) || template_is_pattern(after))
+		return -E2BIG;
+	(void)snprintf(exactly, sizeof(exactly), " %zu>", v.exactly);
+	fits = add(out, &len, before);
+	if (v.exactly == 0)
+		fits = fits && add(out, &len, class);
+	else
+		fits = fits && add(out, &len, pw_slice_sub(class, 0, class.len - 1)) &&
+		       add(out, &len, pw_slice_str(exactly));
+	fits = fits && add(out, &len, after);
+	*ret_len = len;
+	return fits ? 0 : -E2BIG;
+}
+
 int generalise_name(const struct pw_slice *names, size_t count, uint8_t out[GENERALISE_NAME_BYTES],
 	size_t *ret_len)
 {
-	size_t head = common_head(names, count), tail, len = 0;
-	struct pw_slice before, after;
+	size_t head = common_head(names, count), tail, exactly;
 	enum template_class class;
-	bool fits;
 
 	tail = common_tail(names, count, head);
 	widen(names, count, &head, &tail);
@@ -174,12 +242,22 @@ int generalise_name(const struct pw_slice *names, size_t count, uint8_t out[GENE
 	/* Hexadecimal digits are told from letters by chance in short names. */
 	if (class == TEMPLATE_HEX)
 		class = names[0].len - head - tail < 8 ? TEMPLATE_ALNUM : TEMPLATE_HEX;
-	before = pw_slice_sub(names[0], 0, head);
-	after = pw_slice_sub(names[0], names[0].len - tail, names[0].len);
-	if (template_is_pattern(before) || template_is_pattern(after))
-		return -E2BIG;
-	fits = add(out, &len, before) && add(out, &len, pw_slice_str(template_class_name(class))) &&
-	       add(out, &len, after);
-	*ret_len = len;
-	return fits ? 0 : -E2BIG;
+	exactly = thrown_length(names, count, head + tail, &class);
+	return write_name(names[0], head, tail, (struct variable){class, exactly}, out, ret_len);
+}
+
+int generalise_one(struct pw_slice name, uint8_t out[GENERALISE_NAME_BYTES], size_t *ret_len)
+{
+	size_t head = 0, end = name.len;
+	enum template_class class;
+
+	while (head < end && !is_digit(name.ptr[head]))
+		head++;
+	while (end > head && !is_digit(name.ptr[end - 1]))
+		end--;
+	class = template_class_of(pw_slice_sub(name, head, end));
+	if (head == end || (end < name.len && is_letter(name.ptr[end])) ||
+		(class != TEMPLATE_DIGITS && class != TEMPLATE_FIGURES))
+		return -ENOENT;
+	return write_name(name, head, name.len - end, (struct variable){class, 0}, out, ret_len);
 }

@@ -16,3 +16,6 @@ bool generalise_looks_varied(struct pw_slice name);
 /* 0 and a text in out, or -E2BIG when names are too long or hold a class name themselves. */
 int generalise_name(const struct pw_slice *names, size_t count, uint8_t out[GENERALISE_NAME_BYTES],
 	size_t *ret_len);
+/* One name alone: its number or date is what varies. -ENOENT when there is none, or it
+ * is part of a word. */
+int generalise_one(struct pw_slice name, uint8_t out[GENERALISE_NAME_BYTES], size_t *ret_len);

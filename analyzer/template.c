@@ -10,13 +10,18 @@
 static const char *const names[TEMPLATE_CLASSES] = {
 	"<digits>", "<figures>", "<hex>", "<letters>", "<alnum>", "<word>", "<any>"};
 
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* Classes that hold each kind of byte. */
 static uint32_t classes_of(uint8_t c)
 {
 	bool lower_hex = c >= 'a' && c <= 'f';
 	bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
 
-	if (c >= '0' && c <= '9')
+	if (is_digit(c))
 		return BIT(TEMPLATE_DIGITS) | BIT(TEMPLATE_FIGURES) | BIT(TEMPLATE_HEX) |
 		       BIT(TEMPLATE_ALNUM) | WIDE;
 	if (letter)
@@ -74,15 +79,28 @@ enum template_class template_widen(enum template_class a, enum template_class b)
 	return narrowest(wider(a) & wider(b));
 }
 
-/* Class whose name begins at s[at]; -1 = none. */
-static int class_at(struct pw_slice s, size_t at)
+/* A variable part as it is written: "<hex>", or "<hex 8>" for exactly eight bytes. */
+struct part {
+	enum template_class class;
+	size_t written; /* bytes of the text; 0 = there is no part */
+	size_t exactly; /* bytes that it stands for; 0 = one or more */
+};
+
+static struct part part_at(struct pw_slice s, size_t at)
 {
-	if (s.ptr[at] != '<')
-		return -1;
-	for (int c = 0; c < (int)TEMPLATE_CLASSES; c++)
-		if (pw_slice_starts(pw_slice_sub(s, at, s.len), pw_slice_str(names[c])))
-			return c;
-	return -1;
+	for (unsigned c = 0; s.ptr[at] == '<' && c < TEMPLATE_CLASSES; c++) {
+		struct pw_slice name = pw_slice_of(names[c], strlen(names[c]) - 1);
+		size_t i = at + name.len, exactly = 0;
+
+		if (!pw_slice_starts(pw_slice_sub(s, at, s.len), name) || i >= s.len)
+			continue;
+		if (s.ptr[i] == ' ')
+			for (i++; i < s.len && exactly < 1000 && is_digit(s.ptr[i]); i++)
+				exactly = exactly * 10 + (size_t)(s.ptr[i] - '0');
+		if (i < s.len && s.ptr[i] == '>')
+			return (struct part){(enum template_class)c, i + 1 - at, exactly};
+	}
+	return (struct part){TEMPLATE_ANY, 0, 0};
 }
 
 static bool holds_all(enum template_class c, struct pw_slice s)
@@ -96,17 +114,19 @@ static bool holds_all(enum template_class c, struct pw_slice s)
 static bool component_fits(struct pw_slice pattern, struct pw_slice text)
 {
 	for (size_t i = 0; i < pattern.len; i++) {
-		int class = class_at(pattern, i);
-		struct pw_slice head, tail;
+		struct part part = part_at(pattern, i);
+		struct pw_slice head, tail, middle;
 
-		if (class < 0)
+		if (part.written == 0)
 			continue;
 		head = pw_slice_sub(pattern, 0, i);
-		tail = pw_slice_sub(pattern, i + strlen(names[class]), pattern.len);
-		return text.len > head.len + tail.len && pw_slice_starts(text, head) &&
-		       pw_slice_ends(text, tail) &&
-		       holds_all((enum template_class) class,
-			       pw_slice_sub(text, head.len, text.len - tail.len));
+		tail = pw_slice_sub(pattern, i + part.written, pattern.len);
+		if (text.len <= head.len + tail.len || !pw_slice_starts(text, head) ||
+			!pw_slice_ends(text, tail))
+			return false;
+		middle = pw_slice_sub(text, head.len, text.len - tail.len);
+		return (part.exactly == 0 || part.exactly == middle.len) &&
+		       holds_all(part.class, middle);
 	}
 	return pw_slice_eq(pattern, text);
 }
@@ -130,7 +150,7 @@ bool template_fits(struct pw_slice pattern, struct pw_slice text)
 bool template_is_pattern(struct pw_slice text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (class_at(text, i) >= 0)
+		if (part_at(text, i).written > 0)
 			return true;
 	return false;
 }

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Objects with variable parts: "/var/lib/app/sess_<hex>.db". A variable part stands for one or more
- * bytes of a class inside one component; a component has at most one. Classes, from narrow to wide:
+ * bytes of a class inside one component, "<hex 8>" for exactly eight; a component has at most one.
+ * Classes, from narrow to wide:
  * <digits>, <figures> (digits and marks, as in dates, versions, addresses), <hex>, <letters>,
  * <alnum>, <word> (also . _ -), <any> (all but the slash). Some objects are never stood for by a
  * template, whatever it says: passwords, keys, tokens, sockets of container runtimes and the like.

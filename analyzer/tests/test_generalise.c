@@ -9,24 +9,40 @@
 
 #define STEADY   ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_STEADY)
 #define TEMPLATE ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_TEMPLATE)
-#define READ     ((uint32_t)PODWARD__V1__DIMENSION__DIMENSION_FILE_READ)
+#define DIM(x)   ((uint32_t)PODWARD__V1__DIMENSION__DIMENSION_##x)
+#define READ     DIM(FILE_READ)
+#define CREATE   DIM(FILE_CREATE)
+#define DELETE   DIM(FILE_DELETE)
 
-static struct behaviour read_of(const char *path)
+static struct behaviour deed_of(uint32_t dimension, const char *path)
 {
-	struct behaviour b = {
-		.dimension = READ, .actor = PW_SLICE_LIT("/app"), .object = pw_slice_str(path)};
+	struct behaviour b = {.dimension = dimension,
+		.actor = PW_SLICE_LIT("/app"),
+		.object = pw_slice_str(path)};
 
 	b.key = behaviour_key(b.dimension, b.actor, b.object);
 	return b;
 }
 
+static struct behaviour read_of(const char *path)
+{
+	return deed_of(READ, path);
+}
+
+static int see_deed(
+	struct baseline *base, const struct behaviour *b, uint32_t container, uint32_t flags)
+{
+	struct baseline_seen seen = {.wall_ns = 1, .flags = flags, .containers = {container}};
+	int r = baseline_observe(base, b, &seen);
+
+	return r < 0 ? r : 0;
+}
+
 static int see(struct baseline *base, const char *path, uint32_t container, uint32_t flags)
 {
 	struct behaviour b = read_of(path);
-	struct baseline_seen seen = {.wall_ns = 1, .flags = flags, .containers = {container}};
-	int r = baseline_observe(base, &b, &seen);
 
-	return r < 0 ? r : 0;
+	return see_deed(base, &b, container, flags);
 }
 
 static int known(struct baseline *base, const char *path)
@@ -125,6 +141,74 @@ static void one_container_alone_generalises_only_what_looks_varied(void **state)
 	baseline_free(base);
 }
 
+/* The group creates these files, and reads them; with `gone` it removes them too. */
+static void make(struct baseline *base, const char *path, uint32_t container, bool gone)
+{
+	const uint32_t dimensions[] = {CREATE, READ, DELETE};
+
+	for (size_t i = 0; i < (gone ? 3 : 2); i++) {
+		struct behaviour b = deed_of(dimensions[i], path);
+
+		assert_int_equal(see_deed(base, &b, container, STEADY), 0);
+	}
+}
+
+static void numbers_that_the_group_makes_vary_although_containers_count_alike(void **state)
+{
+	static const char *const made[] = {"/run/hs/8", "/run/hs/28", "/run/hs/51"};
+	static const char *const found[] = {"/lib/a1.so", "/lib/a2.so", "/lib/a3.so"};
+	struct baseline *base = NULL;
+
+	(void)state;
+	assert_int_equal(baseline_new(1000, &base), 0);
+	for (uint32_t c = 1; c <= 3; c++)
+		for (size_t i = 0; i < PW_COUNT(made); i++) {
+			make(base, made[i], c, false);
+			assert_int_equal(see(base, found[i], c, STEADY), 0);
+		}
+	assert_int_equal(run(base, 3), 0);
+	assert_true(known(base, "/run/hs/524"));
+	assert_false(known(base, "/run/hs/evil"));
+	assert_true(known(base, "/lib/a3.so"));
+	assert_false(known(base, "/lib/a4.so")); /* of the image: shared, so exact */
+	baseline_free(base);
+}
+
+static void a_temporary_name_varies_in_its_number_though_seen_once(void **state)
+{
+	struct baseline *base = NULL;
+
+	(void)state;
+	assert_int_equal(baseline_new(1000, &base), 0);
+	for (uint32_t c = 1; c <= 3; c++) {
+		make(base, "/dev/shm/Db.1800625862", c, true);
+		make(base, "/srv/stays-12", c, false);
+	}
+	assert_int_equal(run(base, 3), 0);
+	assert_true(known(base, "/dev/shm/Db.973724562"));
+	assert_false(known(base, "/dev/shm/Db.x"));
+	assert_false(known(base, "/srv/stays-13"));
+	baseline_free(base);
+}
+
+static void thrown_names_of_one_length_become_one_whatever_their_form(void **state)
+{
+	static const char *const paths[] = {"/tmp/q_mf9y25", "/tmp/2gn0av8w", "/tmp/fl9t1myu"};
+	struct baseline *base = NULL;
+
+	(void)state;
+	assert_int_equal(baseline_new(1000, &base), 0);
+	for (uint32_t c = 1; c <= 3; c++) {
+		make(base, paths[c - 1], c, false);
+		make(base, "/tmp/app.log", c, false);
+	}
+	assert_int_equal(run(base, 3), 0);
+	assert_true(known(base, "/tmp/rjj_f4g4"));
+	assert_false(known(base, "/tmp/evil"));
+	assert_true(known(base, "/tmp/app.log"));
+	baseline_free(base);
+}
+
 static void what_only_one_of_many_containers_does_is_not_widened(void **state)
 {
 	struct baseline *base = NULL;
@@ -214,6 +298,10 @@ static void it_only_widens_and_does_not_depend_on_order(void **state)
 			assert_int_equal(
 				see(two, paths[PATHS - 1 - i], containers[PATHS - 1 - i], STEADY),
 				0);
+			if (i % 3 == 0) {
+				make(one, paths[i], containers[i], i % 2);
+				make(two, paths[i], containers[i], i % 2);
+			}
 		}
 		pw_buf_init(&a, CHECKPOINT_BYTES);
 		pw_buf_init(&b, CHECKPOINT_BYTES);
@@ -244,6 +332,11 @@ static int generalise_once(void *ctx)
 	for (uint32_t i = 0; r == 0 && i < 9; i++) {
 		(void)snprintf(path, sizeof(path), "/a/s-%u/x", i);
 		r = see(base, path, 1 + i % 3, STEADY);
+		if (r == 0 && i < 3) {
+			struct behaviour b = deed_of(CREATE, path);
+
+			r = see_deed(base, &b, 1, STEADY);
+		}
 	}
 	if (r == 0)
 		r = run(base, 3);
@@ -264,6 +357,9 @@ int main(void)
 			names_that_differ_between_containers_become_one_and_shared_ones_stay),
 		cmocka_unit_test(the_template_tells_how_many_names_it_stands_for),
 		cmocka_unit_test(one_container_alone_generalises_only_what_looks_varied),
+		cmocka_unit_test(numbers_that_the_group_makes_vary_although_containers_count_alike),
+		cmocka_unit_test(a_temporary_name_varies_in_its_number_though_seen_once),
+		cmocka_unit_test(thrown_names_of_one_length_become_one_whatever_their_form),
 		cmocka_unit_test(what_only_one_of_many_containers_does_is_not_widened),
 		cmocka_unit_test(a_crowded_folder_becomes_one_as_the_last_resort),
 		cmocka_unit_test(candidates_are_never_widened),

@@ -24,6 +24,15 @@ static void templates_fit_what_they_say(void **state)
 		{"/a/<figures>", "/a/2026-11-24T10:00:00.123Z", true},
 		{"/a/<word>", "/a/x_1.y-z", true},
 		{"/a/<word>", "/a/x y", false},
+		{"/a/s<word 6>.x", "/a/sa_b-c1.x", true},
+		{"/a/s<word 6>.x", "/a/sa_b-c.x", false},
+		{"/a/s<word 6>.x", "/a/sa_b-c12.x", false},
+		{"/a/<hex 12>", "/a/0123456789ab", true},
+		{"/a/<hex 0>", "/a/0", true},
+		{"/a/<hex >", "/a/0", true},
+		{"/a/<hex 6", "/a/<hex 6", true},
+		{"/a/<hex 99999>", "/a/<hex 99999>", true},
+		{"/a/<hex 99999>", "/a/0", false},
 		{"/a/<nothing>", "/a/<nothing>", true},
 		{"/a/<nothing>", "/a/b", false},
 		{"tcp/10.0.<figures>/443", "tcp/10.0.3.4/443", true},
@@ -86,6 +95,10 @@ static void names_of_a_folder_become_one(void **state)
 		{{"web-abc-xkcd1", "web-abc-zzz22"}, "web-abc-<alnum>"},
 		{{"x<digits>1", "x<digits>2"}, NULL},
 		{{"a", "a1"}, "<alnum>"},
+		{{"sedN0G1YO", "sedHw77IU", "sedAbse3f"}, "sed<word 6>"},
+		{{"2gn0av8w", "16x748yr", "fl9t1myu"}, "<word 8>"},
+		{{"sess_4fab12cd99", "sess_9fee0a1234", "sess_00ee0a1234"}, "sess_<hex 10>"},
+		{{"unit3312.c", "unit4711.c", "unit9999.c"}, "unit<digits>.c"},
 	};
 
 	(void)state;
@@ -107,6 +120,35 @@ static void names_of_a_folder_become_one(void **state)
 	}
 }
 
+static void one_temporary_name_varies_in_its_number(void **state)
+{
+	static const struct {
+		const char *name, *want; /* NULL = none */
+	} rows[] = {
+		{"524", "<digits>"},
+		{"pg_internal.init.283", "pg_internal.init.<digits>"},
+		{"PostgreSQL.1800625862", "PostgreSQL.<digits>"},
+		{"app.log-20261125-1795571047.gz", "app.log-<figures>.gz"},
+		{"file1.sql", "file<digits>.sql"},
+		{"wgunicorn-n_59svyi", NULL},
+		{"a1b2", NULL},
+		{"lock", NULL},
+		{"<digits>1", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PW_COUNT(rows); i++) {
+		uint8_t out[GENERALISE_NAME_BYTES];
+		size_t len = 0;
+		int r = generalise_one(pw_slice_str(rows[i].name), out, &len);
+
+		if (!rows[i].want)
+			assert_true(r < 0);
+		else if (r < 0 || !pw_slice_eq_str(pw_slice_of(out, len), rows[i].want))
+			fail_msg("%s: %.*s", rows[i].name, (int)len, (const char *)out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +156,7 @@ int main(void)
 		cmocka_unit_test(classes_widen_to_what_holds_both),
 		cmocka_unit_test(sensitive_names_are_known),
 		cmocka_unit_test(names_of_a_folder_become_one),
+		cmocka_unit_test(one_temporary_name_varies_in_its_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

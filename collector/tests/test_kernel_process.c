@@ -436,7 +436,8 @@ static void a_system_call_is_told_once_for_a_container(void **state)
 	rig_clear(&rig);
 }
 
-/* What a runtime does: the same call before its program and by its program, in a namespace of pids. */
+/* What a runtime does: the same call before its program and by its program, in a namespace of pids.
+ */
 static int run_setup_and_program(void *ctx)
 {
 	char self[] = "/proc/self/exe", word[] = "getpgrp", *args[] = {self, word, NULL};

@@ -46,10 +46,10 @@ class Batch:
         self.marks, self.listing = {}, []
 
     def phase(self, name):
+        self.marks[name] = time.time_ns()  # before anyone can see it
         with open(os.path.join(self.control, "phase.part"), "w", encoding="ascii") as f:
             f.write(name + "\n")
         os.rename(os.path.join(self.control, "phase.part"), os.path.join(self.control, "phase"))
-        self.marks[name] = time.time_ns()
 
     def start_one(self, name):
         self.lives[name] += 1
@@ -135,8 +135,11 @@ def judge(lives, marks, alerts):
         when = a["first_wall_ns"]
         what = f"{a['detector']} {a.get('object', '')}"
         if not a["detector"].startswith("profile/"):
+            # What a signature said in steady state already is no news of it in the drift.
             if when < marks["drift"]:
                 rows[name]["signatures"].append(what)
+            elif when < marks["stop"] and what not in rows[name]["signatures"]:
+                rows[name]["drift"].append(what)
         elif when < marks["drift"]:
             rows[name]["steady"].append(what)
         elif when < marks["stop"]:

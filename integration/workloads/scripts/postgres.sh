@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A database with checkpoints, vacuum and dumps.
+# A database with checkpoints, vacuum and dumps. Its own clocks are as short as that of learning.
 # shellcheck source=/dev/null
 . /w/common.sh
 bin=/usr/lib/postgresql/15/bin
@@ -10,7 +10,7 @@ setup() {
 	mkdir -p /data /backup /run/postgresql
 	chown postgres:postgres /data /backup /run/postgresql
 	as $bin/initdb -D /data -A trust >/dev/null
-	as $bin/pg_ctl -D /data -w -l /data/log -o "-c fsync=off" start >/dev/null
+	as $bin/pg_ctl -D /data -w -l /data/log -o "-c fsync=off -c autovacuum_naptime=3s" start >/dev/null
 	as $bin/psql -q -d postgres -c "create table t(n serial primary key, v text)"
 }
 work() {
