@@ -75,6 +75,7 @@ static int start_engine(struct analyzer *a, struct pw_err *err)
 	int r = pw_security_open(&a->settings.security, &a->tls, err);
 
 	c.tls = a->tls;
+	c.connection_age_ms = pw_security_age_ms(&a->settings.security);
 	return r < 0 ? r : engine_start(&c, &a->engine, err);
 }
 

@@ -127,6 +127,7 @@ static int start_intake(struct engine *e)
 	};
 	int r;
 
+	limits.age_ms = e->config.connection_age_ms;
 	memcpy(c.instance, e->instance, sizeof(c.instance));
 	r = intake_new(&c, &e->intake, &e->start_err);
 	if (r < 0)

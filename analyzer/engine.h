@@ -19,7 +19,8 @@ struct engine_config {
 	uint32_t shard_count, group_limit;
 	uint64_t flush_ms;
 	size_t report_bytes;
-	struct pw_tls *tls; /* borrowed; NULL = plain text */
+	struct pw_tls *tls;         /* borrowed; NULL = plain text */
+	uint32_t connection_age_ms; /* 0 = never ended */
 };
 
 struct engine;

@@ -143,7 +143,7 @@ static void on_hello(struct intake_stream *st, const Podward__V1__CollectHello *
 	}
 	if (!pw_call_may_be(st->call, pw_slice_of(h->node.data, h->node.len))) {
 		reject_hello(st, PW_RPC_PERMISSION_DENIED,
-			"hello.node: the certificate is for another node");
+			"hello.node: the certificate names another node or none");
 		return;
 	}
 	if (sources_get(st->in->sources, h->instance.data, &st->source) < 0) {

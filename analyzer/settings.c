@@ -16,6 +16,7 @@ static const struct pw_setting table[] = {
 	{"policysync", PW_SETTING_TEXT, S(policysync), "unix:/run/podward/policysync.sock", 0, 0,
 		NULL, "ADDRESS", "Where policies come from and reports go to"},
 	PW_SECURITY_SETTINGS(S(security)),
+	PW_SECURITY_SERVER_SETTINGS(S(security)),
 	{"metrics-listen", PW_SETTING_TEXT, S(metrics_listen), "127.0.0.1:9402", 0, 0, NULL,
 		"ADDRESS", "Where metrics, health and state pages are served over HTTP"},
 	{"shards", PW_SETTING_U64, S(shards), "0", 0, SHARDS_MAX, NULL, "COUNT",

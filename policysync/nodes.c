@@ -427,7 +427,8 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 		return;
 	}
 	if (!pw_call_may_be(call, pw_slice_of(hello->node.data, hello->node.len))) {
-		refuse(c, PW_RPC_PERMISSION_DENIED, "node: the certificate is for another node");
+		refuse(c, PW_RPC_PERMISSION_DENIED,
+			"node: the certificate names another node or none");
 		return;
 	}
 	(void)pw_escape_to(

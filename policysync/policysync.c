@@ -350,9 +350,10 @@ static int open_services(struct policysync *p, struct pw_err *err)
 
 static int start_server(struct policysync *p, struct pw_err *err)
 {
-	static const struct pw_server_limits limits = PW_SERVER_LIMITS_DEFAULT;
+	struct pw_server_limits limits = PW_SERVER_LIMITS_DEFAULT;
 	struct pw_method methods[METHODS];
 
+	limits.age_ms = pw_security_age_ms(&p->settings->security);
 	report_methods(p->report, methods);
 	publish_method(p->publish, &methods[REPORT_METHODS]);
 	nodes_method(p->nodes, &methods[REPORT_METHODS + 1]);

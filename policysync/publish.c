@@ -232,7 +232,7 @@ static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 	if (!a->name[0] &&
 		!pw_call_may_be(call, pw_slice_of(status->analyzer.data, status->analyzer.len))) {
 		finish(a, PW_RPC_PERMISSION_DENIED,
-			"analyzer: the certificate is for another analyzer");
+			"analyzer: the certificate names another analyzer or none");
 		return;
 	}
 	if (!a->name[0]) {

@@ -267,7 +267,7 @@ static void take_hello(struct stream *s, const Podward__V1__ReportHello *hello)
 	}
 	if (!pw_call_may_be(s->call, pw_slice_of(hello->analyzer.data, hello->analyzer.len))) {
 		stream_end(s, PW_RPC_PERMISSION_DENIED,
-			"hello.analyzer: the certificate is for another analyzer");
+			"hello.analyzer: the certificate names another analyzer or none");
 		return;
 	}
 	(void)pw_escape_to(pw_slice_of(hello->analyzer.data, hello->analyzer.len), s->analyzer,

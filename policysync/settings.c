@@ -14,6 +14,7 @@ static const struct pw_setting table[] = {
 	{"listen", PW_SETTING_TEXT, FIELD(listen), "unix:/run/podward/policysync.sock", 0, 0, NULL,
 		"ADDRESS,…", "Where analyzers and collectors connect: unix:/path or host:port"},
 	PW_SECURITY_SETTINGS(FIELD(security)),
+	PW_SECURITY_SERVER_SETTINGS(FIELD(security)),
 	{"state-dir", PW_SETTING_TEXT, FIELD(state_dir), "/var/lib/podward", 0, 0, NULL, "DIR",
 		"Folder of the spool and the learned profiles"},
 	{"policies", PW_SETTING_TEXT, FIELD(policies), NULL, 0, 0, NULL, "DIR",

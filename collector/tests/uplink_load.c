@@ -166,7 +166,8 @@ int main(int argc, char **argv)
 	}
 	pw_log_setup(PW_LOG_INFO, PW_LOG_LOGFMT, "uplink_load");
 	if (argc == 9)
-		r = pw_tls_new(&(struct pw_tls_files){argv[6], argv[7], argv[8], NULL}, &tls, &err);
+		r = pw_tls_new(
+			&(struct pw_tls_files){argv[6], argv[7], argv[8], NULL, false}, &tls, &err);
 	if (r == 0)
 		r = run(&l, argv[2], tls, &err);
 	pw_tls_free(tls);

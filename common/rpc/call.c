@@ -31,6 +31,7 @@ struct pw_call {
 	char *peer;                  /* gpr_free */
 	struct pw_identity identity; /* of its certificate, if it needs one */
 	bool has_identity;
+	bool is_shared; /* without a name it is for all of its role */
 	_Atomic uint32_t refs;
 	uint32_t pending; /* operations under way; at least the wait for the close */
 	struct pw_rpc_tag tag_opened, tag_read, tag_sent, tag_status, tag_closed;
@@ -347,6 +348,7 @@ int pw_call_accept(struct pw_server *s, struct pw_server_method *method, grpc_ca
 		.tag_closed = {call_on_closed, c},
 	};
 	c->has_identity = s->tls && !pw_address_is_unix(pw_call_peer(c));
+	c->is_shared = s->tls && pw_tls_is_shared(s->tls);
 	if (c->has_identity)
 		pw_credentials_identity(core, pw_tls_domain(s->tls), &c->identity);
 	s->open++;
@@ -378,7 +380,9 @@ const char *pw_call_peer(const struct pw_call *c)
 
 bool pw_call_may_be(const struct pw_call *c, struct pw_slice name)
 {
-	return !c->has_identity || !c->identity.name[0] || pw_slice_eq_str(name, c->identity.name);
+	if (!c->has_identity)
+		return true;
+	return c->identity.name[0] ? pw_slice_eq_str(name, c->identity.name) : c->is_shared;
 }
 
 void pw_call_next(struct pw_call *c)

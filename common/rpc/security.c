@@ -73,10 +73,16 @@ int pw_security_check_address(
 
 int pw_security_open(const struct pw_security *s, struct pw_tls **ret, struct pw_err *err)
 {
-	const struct pw_tls_files files = {s->ca, s->cert, s->key, s->domain};
+	const struct pw_tls_files files = {
+		s->ca, s->cert, s->key, s->domain, s->shared_certificates};
 
 	*ret = NULL;
 	if (!has(s->cert))
 		return 0;
 	return pw_tls_new(&files, ret, err);
+}
+
+uint32_t pw_security_age_ms(const struct pw_security *s)
+{
+	return has(s->cert) ? (uint32_t)(s->connection_age_ns / PW_NS_PER_MS) : 0;
 }

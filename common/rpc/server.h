@@ -68,10 +68,13 @@ struct pw_server_limits {
 	size_t send_queue_bytes;         /* bytes waiting per call; default 8 MiB */
 	uint32_t handshake_ms; /* from connect to the end of TLS and HTTP/2's; default 10 s */
 	uint32_t ping_ms;      /* a silent peer is asked, then has 5 s; default 30 s */
+	/* About then a connection is ended, and a tenth of it but at most 5 s later cut, so that
+	 * its peer shows its certificate again; 0, the default = never. */
+	uint32_t age_ms;
 };
-#define PW_SERVER_LIMITS_DEFAULT                                       \
-	{                                                              \
-		1 << 20, 8 << 20, 8192, 64, 256, 8 << 20, 10000, 30000 \
+#define PW_SERVER_LIMITS_DEFAULT                                          \
+	{                                                                 \
+		1 << 20, 8 << 20, 8192, 64, 256, 8 << 20, 10000, 30000, 0 \
 	}
 
 struct pw_server_stats {
@@ -109,8 +112,8 @@ void pw_call_set_ctx(struct pw_call *call, void *ctx);
 void *pw_call_ctx(const struct pw_call *call);
 void *pw_call_method_ctx(const struct pw_call *call); /* of the method's row in the table */
 const char *pw_call_peer(const struct pw_call *call); /* "unix:…", "ipv4:…" */
-/* False when the peer has a certificate and it is for another name. One without a name is for all
- * of its role: whoever issues the same to many gives up this check. */
+/* False when the peer has a certificate and it is for another name, or for none: that is for all of
+ * its role when struct pw_tls_files says so, and for nobody else. */
 bool pw_call_may_be(const struct pw_call *call, struct pw_slice name);
 /* Reads the next message (the first is read without asking). */
 void pw_call_next(struct pw_call *call);

@@ -12,6 +12,7 @@
 #define PING_MIN_INTERVAL_MS 10000
 #define CONNECT_TIMEOUT_MS   10000
 #define IDLE_MS              (5 * 60 * 1000)
+#define AGE_GRACE_MAX_MS     5000
 #define ONLY_IDENTITY        (1 << GRPC_COMPRESS_NONE)
 
 static void args_add(struct pw_rpc_args *a, const char *key, int value)
@@ -67,6 +68,13 @@ void pw_rpc_args_server(struct pw_rpc_args *a, const struct pw_server_limits *li
 	args_add(a, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, (int)limits->handshake_ms);
 	/* A connection without a call, however well it answers pings. */
 	args_add(a, GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS);
+	if (limits->age_ms > 0) {
+		uint32_t grace_ms = limits->age_ms / 10;
+
+		args_add(a, GRPC_ARG_MAX_CONNECTION_AGE_MS, (int)limits->age_ms);
+		args_add(a, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+			(int)(grace_ms < AGE_GRACE_MAX_MS ? grace_ms : AGE_GRACE_MAX_MS));
+	}
 	/* With SO_REUSEPORT a second process would silently share the port. */
 	args_add(a, GRPC_ARG_ALLOW_REUSEPORT, 0);
 }

@@ -32,6 +32,7 @@ struct file {
 struct pw_tls {
 	char *paths[FILES]; /* authorities, certificate, key */
 	char *domain;
+	bool is_shared;
 	pthread_mutex_t lock; /* of everything below */
 	struct pw_tls_bundle *current;
 	struct stamp seen[FILES]; /* of the last set that was read, adopted or not */
@@ -277,6 +278,11 @@ void pw_tls_get_stats(struct pw_tls *t, struct pw_tls_stats *ret)
 	(void)pthread_mutex_unlock(&t->lock);
 }
 
+bool pw_tls_is_shared(const struct pw_tls *t)
+{
+	return t->is_shared;
+}
+
 const char *pw_tls_domain(const struct pw_tls *t)
 {
 	return t->domain;
@@ -290,6 +296,7 @@ static int tls_build(struct pw_tls *t, const struct pw_tls_files *files, struct 
 	if (!pw_identity_domain_is_valid(domain))
 		return pw_err_set(
 			err, -EINVAL, "trust domain: expected a name like %s", PW_TLS_DOMAIN);
+	t->is_shared = files->shared;
 	t->domain = pw_strdup(domain);
 	for (size_t i = 0; i < FILES; i++)
 		t->paths[i] = pw_strdup(paths[i]);

@@ -19,6 +19,7 @@ struct pw_tls;
 struct pw_tls_files {
 	const char *ca, *cert, *key;
 	const char *domain; /* trust domain of the names, NULL = PW_TLS_DOMAIN */
+	bool shared;        /* a peer's certificate that names only a role is for all of it */
 };
 
 struct pw_tls_stats {
@@ -32,3 +33,4 @@ int pw_tls_new(
 void pw_tls_free(struct pw_tls *t);
 void pw_tls_get_stats(struct pw_tls *t, struct pw_tls_stats *ret);
 const char *pw_tls_domain(const struct pw_tls *t);
+bool pw_tls_is_shared(const struct pw_tls *t); /* as in the files it was made from */

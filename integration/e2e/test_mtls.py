@@ -59,15 +59,31 @@ def start_with_certificate_of(rig, identity):
     return service
 
 
-def a_collector_may_speak_for_its_own_node_only(options):
+def refused_as_its_node(options, identity):
     with tls_rig(options) as rig:
-        service = start_with_certificate_of(rig, "collector/other")
-        for words in ("hello.node: the certificate is for another node",
-                      "PERMISSION_DENIED: node: the certificate is for another node"):
+        service = start_with_certificate_of(rig, identity)
+        for words in ("hello.node: the certificate names another node or none",
+                      "PERMISSION_DENIED: node: the certificate names another node or none"):
             wait_until(lambda w=words: w in service.log_text(), 20, f'"{words}" in the log')
         wait_until(lambda: rig.metrics("analyzer").get(
             'podward_analyzer_ingest_rejected_total{reason="hello"}', 0) >= 1, 20, "the refusal to be counted")
         check_equal(rig.metric_sum("analyzer", "podward_analyzer_ingest_batches_total"), 0, "batches taken")
+
+
+def a_collector_may_speak_for_its_own_node_only(options):
+    refused_as_its_node(options, "collector/other")
+
+
+def a_certificate_that_names_no_node_speaks_for_none(options):
+    refused_as_its_node(options, "collector")
+
+
+def unless_it_is_meant_for_all_of_its_role(options):
+    with tls_rig(options) as rig:
+        for name in ("policysync", "analyzer"):
+            rig.services[name].argv.append("--tls-shared-certificates")
+        start_with_certificate_of(rig, "collector")
+        wait_until(lambda: number_of_alerts(rig) >= 3, 30, "three alerts")
 
 
 def roles_are_not_interchangeable(options):
@@ -99,4 +115,5 @@ def certificates_are_renewed_under_way(options):
 
 if __name__ == "__main__":
     main(__doc__, [alerts_arrive_over_mutual_tls, a_collector_may_speak_for_its_own_node_only,
+                   a_certificate_that_names_no_node_speaks_for_none, unless_it_is_meant_for_all_of_its_role,
                    roles_are_not_interchangeable, certificates_are_renewed_under_way], certs.why_not)

@@ -40,6 +40,11 @@ app.kubernetes.io/component: {{ .component }}
 - --log-format={{ .Values.global.logFormat }}
 {{- end }}
 
+{{/* All pods of a DaemonSet or StatefulSet share one Secret: its certificate can name only the role. */}}
+{{- define "podward.tlsServerArgs" -}}
+- --tls-shared-certificates
+{{- end }}
+
 {{/* Analyzers by their stable names, for --analyzers. */}}
 {{- define "podward.analyzers" -}}
 {{- $name := include "podward.name" . -}}

@@ -16,7 +16,7 @@
 
 static struct pw_tls *open_tls(const struct stream_wish *w)
 {
-	const struct pw_tls_files files = {w->ca, w->cert, w->key, NULL};
+	const struct pw_tls_files files = {w->ca, w->cert, w->key, NULL, false};
 	struct pw_err err = PW_ERR_INIT;
 	struct pw_tls *t = NULL;
 

@@ -144,9 +144,9 @@ void certs_set_make(struct certs_set *set, const char *folder, const char *name,
 	certs_write(a, wish, set->cert, set->key);
 }
 
-struct pw_tls *certs_tls(const struct certs_set *set)
+static struct pw_tls *open_set(const struct certs_set *set, bool shared)
 {
-	const struct pw_tls_files files = {set->ca, set->cert, set->key, NULL};
+	const struct pw_tls_files files = {set->ca, set->cert, set->key, NULL, shared};
 	struct pw_err err = PW_ERR_INIT;
 	struct pw_tls *t = NULL;
 
@@ -154,6 +154,16 @@ struct pw_tls *certs_tls(const struct certs_set *set)
 		fail_msg("certificates: %s", err.msg);
 	pw_tls_set_eager(t);
 	return t;
+}
+
+struct pw_tls *certs_tls(const struct certs_set *set)
+{
+	return open_set(set, false);
+}
+
+struct pw_tls *certs_tls_shared(const struct certs_set *set)
+{
+	return open_set(set, true);
 }
 
 void certs_set_remove(const struct certs_set *set)

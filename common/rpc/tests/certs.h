@@ -32,4 +32,5 @@ void certs_set_make(struct certs_set *set, const char *folder, const char *name,
 	const struct certs_authority *a, const struct certs_wish *wish);
 /* Loads the set and looks for changes at every connection. */
 struct pw_tls *certs_tls(const struct certs_set *set);
+struct pw_tls *certs_tls_shared(const struct certs_set *set); /* takes those without a name */
 void certs_set_remove(const struct certs_set *set);

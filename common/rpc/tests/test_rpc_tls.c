@@ -33,7 +33,7 @@ struct bench {
 	struct pw_tls *server_tls, *client_tls;
 };
 
-static void bench_init(struct bench *b, const struct certs_wish *server)
+static void bench_certs(struct bench *b, const struct certs_wish *server)
 {
 	(void)snprintf(b->folder, sizeof(b->folder), "/tmp/pw-tls-XXXXXX");
 	assert_non_null(mkdtemp(b->folder));
@@ -41,15 +41,41 @@ static void bench_init(struct bench *b, const struct certs_wish *server)
 	b->other = certs_authority_new("second");
 	certs_set_make(&b->server, b->folder, "server", b->authority, server);
 	certs_set_make(&b->client, b->folder, "client", b->authority, &collector_wish);
-	b->server_tls = certs_tls(&b->server);
+}
+
+static void bench_start(
+	struct bench *b, struct pw_tls *server_tls, const struct pw_server_limits *limits)
+{
+	b->server_tls = server_tls;
 	b->client_tls = certs_tls(&b->client);
 	rig_init(&b->rig);
 	b->rig.server_tls = b->server_tls;
 	b->rig.client_tls = b->client_tls;
-	rig_start_server(&b->rig, NULL);
+	rig_start_server(&b->rig, limits);
 	(void)snprintf(b->rig.target, sizeof(b->rig.target), "127.0.0.1:%u",
 		pw_server_port(b->rig.server));
 	b->rig.send_goal = 1;
+}
+
+static void bench_init(struct bench *b, const struct certs_wish *server)
+{
+	bench_certs(b, server);
+	bench_start(b, certs_tls(&b->server), NULL);
+}
+
+static void bench_init_shared(struct bench *b, const struct certs_wish *server)
+{
+	bench_certs(b, server);
+	bench_start(b, certs_tls_shared(&b->server), NULL);
+}
+
+static void bench_init_aged(struct bench *b, const struct certs_wish *server, uint32_t age_ms)
+{
+	struct pw_server_limits limits = PW_SERVER_LIMITS_DEFAULT;
+
+	limits.age_ms = age_ms;
+	bench_certs(b, server);
+	bench_start(b, certs_tls(&b->server), &limits);
 }
 
 static void bench_done(struct bench *b)
@@ -129,17 +155,56 @@ static void names_in_dns_form_count_like_uris(void **state)
 	bench_done(&b);
 }
 
-static void a_certificate_without_a_name_is_for_all_of_its_role(void **state)
+static const struct certs_wish shared_wish = {.dns = "collector.podward.svc"};
+
+static void a_certificate_without_a_name_is_for_nobody(void **state)
 {
-	static const struct certs_wish shared = {.dns = "collector.podward.svc"};
 	struct bench b;
 
 	(void)state;
 	bench_init(&b, &analyzer_wish);
-	certs_write(b.authority, &shared, b.client.cert, b.client.key);
+	certs_write(b.authority, &shared_wish, b.client.cert, b.client.key);
+	connect_once(&b, "up");
+	assert_false(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-1")));
+	assert_false(pw_call_may_be(b.rig.held, PW_SLICE_LIT("")));
+	bench_done(&b);
+}
+
+static void where_asked_for_it_is_for_all_of_its_role(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init_shared(&b, &analyzer_wish);
+	connect_once(&b, "up"); /* one with a name is for that name all the same */
+	assert_true(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-1")));
+	assert_false(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-2")));
+	pw_call_put(PW_TAKE(b.rig.held));
+	certs_write(b.authority, &shared_wish, b.client.cert, b.client.key);
 	connect_once(&b, "up");
 	assert_true(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-1")));
 	assert_true(pw_call_may_be(b.rig.held, PW_SLICE_LIT("node-2")));
+	bench_done(&b);
+}
+
+/* A certificate that is no longer good ends with the connection that it made. */
+static void connections_do_not_outlive_their_age(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init_aged(&b, &analyzer_wish, 300);
+	b.rig.send_goal = UINT64_MAX;
+	rig_start_client(&b.rig);
+	rig_start_stream(&b.rig);
+	rig_wait(&b.rig, rig_log_has, 3);
+	assert_string_equal(b.rig.log[0], "up");
+	assert_non_null(strstr(b.rig.log[1], "down UNAVAILABLE"));
+	assert_string_equal(b.rig.log[2], "up");
+	certs_write(b.other, &collector_wish, b.client.cert, b.client.key);
+	rig_wait(&b.rig, rig_log_has, 5);
+	assert_non_null(strstr(b.rig.log[3], "down UNAVAILABLE"));
+	assert_non_null(strstr(b.rig.log[4], "down UNAVAILABLE"));
 	bench_done(&b);
 }
 
@@ -432,7 +497,7 @@ static void try_first(
 	paths[1] = set.cert;
 	paths[2] = set.key;
 	spoil(row->fault, paths[row->file], a, scratch);
-	r = pw_tls_new(&(struct pw_tls_files){set.ca, set.cert, set.key, NULL}, &t, &err);
+	r = pw_tls_new(&(struct pw_tls_files){set.ca, set.cert, set.key, NULL, false}, &t, &err);
 	if ((r == 0) != (row->fault == GOOD) || !strstr(err.msg, row->words))
 		fail_msg("%d \"%s\", not \"…%s…\"", r, err.msg, row->words);
 	pw_tls_free(t);
@@ -459,7 +524,8 @@ static int load_and_free(void *ctx)
 {
 	const struct certs_set *set = ctx;
 	struct pw_tls *t = NULL;
-	int r = pw_tls_new(&(struct pw_tls_files){set->ca, set->cert, set->key, NULL}, &t, NULL);
+	int r = pw_tls_new(
+		&(struct pw_tls_files){set->ca, set->cert, set->key, NULL, false}, &t, NULL);
 
 	if (r == 0)
 		pw_tls_put(pw_tls_get(t));
@@ -488,7 +554,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_know_each_other),
 		cmocka_unit_test(names_in_dns_form_count_like_uris),
-		cmocka_unit_test(a_certificate_without_a_name_is_for_all_of_its_role),
+		cmocka_unit_test(a_certificate_without_a_name_is_for_nobody),
+		cmocka_unit_test(where_asked_for_it_is_for_all_of_its_role),
+		cmocka_unit_test(connections_do_not_outlive_their_age),
 		cmocka_unit_test(other_roles_may_not_call_the_method),
 		cmocka_unit_test(a_server_of_another_role_is_not_talked_to),
 		cmocka_unit_test(a_server_of_a_foreign_authority_is_not_talked_to),
