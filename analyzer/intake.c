@@ -2,6 +2,7 @@
 #include "analyzer/intake.h"
 
 #include "analyzer/intake_stream.h"
+#include "analyzer/intake_throttle.h"
 #include "common/base/log.h"
 
 #include <errno.h>
@@ -48,6 +49,8 @@ int intake_new(const struct intake_config *config, struct intake **ret, struct p
 	r = sources_new(config->source_limit, &in->sources);
 	if (r == 0)
 		r = pw_rpc_timer_new(config->loop, send_due_acks, in, &in->ack_timer);
+	if (r == 0)
+		r = intake_throttle_init(in);
 	if (r < 0) {
 		intake_free(in);
 		return pw_err_set(err, r, "intake: %s", pw_err_text(r));
@@ -81,8 +84,10 @@ static void commit_all(struct intake *in)
 void intake_on_commit(struct intake *in)
 {
 	commit_all(in);
-	for (uint32_t i = 0; i < sources_count(in->sources); i++)
+	for (uint32_t i = 0; i < sources_count(in->sources); i++) {
+		intake_throttle_lift(sources_at(in->sources, i)->stream);
 		intake_stream_go_on(sources_at(in->sources, i)->stream);
+	}
 }
 
 /* Every shard is done: the batch is received, or must come again. */
@@ -110,6 +115,7 @@ static void finish_batch(struct intake *in, struct shard_batch *b)
 	}
 	source_judged(s, &entry);
 	(void)source_committed(s, forward_committed(in->config.forward));
+	intake_throttle_judged(s->stream);
 	intake_stream_judged(s->stream);
 }
 
@@ -171,6 +177,7 @@ void intake_free(struct intake *in)
 	for (; in->stuck; in->stuck = in->stuck->next)
 		report_free(PW_TAKE(in->stuck->report));
 	pw_rpc_timer_free(in->ack_timer);
+	pw_rpc_timer_free(in->throttle_timer);
 	sources_free(in->sources);
 	free(in);
 }

@@ -26,7 +26,7 @@ struct intake_config {
 
 struct intake_stats {
 	uint64_t batches, events, duplicates, rejected_decode, rejected_hello, rejected_overload,
-		retried, streams, waiting;
+		retried, streams, waiting, throttled_reports, throttled_judging;
 };
 
 struct intake;

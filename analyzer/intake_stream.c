@@ -183,6 +183,7 @@ static int dispatch(struct intake_stream *st, struct pw_decoded *decoded)
 	memcpy(b->node, st->node, st->node_len);
 	b->node_len = st->node_len;
 	st->source->is_busy = true;
+	st->taken = pw_mono_now();
 	in->stats.batches++;
 	in->stats.waiting++;
 	in->stats.events += decoded->event_count;

@@ -15,6 +15,8 @@ struct intake {
 	uint64_t flushed[SHARDS_MAX]; /* number of the last flush queued */
 	struct shard_job flushed_job; /* the same for every shard: it carries nothing */
 	bool is_armed, ack_timer_set;
+	struct pw_rpc_timer *throttle_timer; /* intake_throttle.h */
+	bool throttle_timer_set;
 };
 
 struct intake_stream {
@@ -26,7 +28,9 @@ struct intake_stream {
 	size_t node_len;
 	bool is_welcome;
 	bool ack_is_due;
-	bool waits_for_room; /* the next message is not asked for yet */
+	bool waits_for_room;  /* the next message is not asked for yet */
+	bool is_throttled;    /* was asked to wait for room */
+	struct pw_mono taken; /* when the batch under way came */
 	bool is_finished;
 };
 

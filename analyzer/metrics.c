@@ -107,6 +107,8 @@ static void collect_rpc(struct metrics *m, const struct state_rpc *s)
 	counter(m, METRIC_INGEST_REJECTED, "hello", s->intake.rejected_hello);
 	counter(m, METRIC_INGEST_REJECTED, "overload",
 		s->intake.rejected_overload + s->intake.retried);
+	counter(m, METRIC_INGEST_THROTTLED, "reports", s->intake.throttled_reports);
+	counter(m, METRIC_INGEST_THROTTLED, "judging", s->intake.throttled_judging);
 	gauge(m, METRIC_INGEST_QUEUE, NULL, s->intake.waiting);
 	gauge(m, METRIC_STREAMS, NULL, s->intake.streams);
 	gauge(m, METRIC_SOURCES, NULL, s->sources);

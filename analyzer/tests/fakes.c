@@ -336,6 +336,9 @@ static void collector_message(void *ctx, const ProtobufCMessage *msg)
 		c->look.received = m->ack->received_seq;
 		if (m->ack->durable_seq > c->look.durable)
 			c->look.durable = m->ack->durable_seq;
+	} else if (m->message_case == PODWARD__V1__COLLECT_REPLY__MESSAGE_THROTTLE) {
+		c->look.throttles++;
+		c->look.throttle_ms = m->throttle->delay_ms;
 	}
 	pw_stream_next(c->stream);
 }

@@ -36,6 +36,7 @@ void fake_sync_free(struct fake_sync *f);
 struct fake_collector_look {
 	uint64_t received, durable;
 	uint32_t welcomes, downs, sent;
+	uint32_t throttles, throttle_ms; /* number, and the last one */
 	int last_status;
 	char detail[200];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The analyzer without its process, between a fake policysync and a fake collector. */
 #include "analyzer/engine.h"
+#include "analyzer/intake_throttle.h"
 #include "common/testing/cm.h"
 #include "analyzer/tests/fakes.h"
 
@@ -213,12 +214,31 @@ static void full_reports_hold_the_collectors_back(void **state)
 	engine_publish(rig.engine);
 	look = fake_collector_look(rig.collector);
 	assert_true(look.received <= BATCHES / 2 + 1);
+	/* Asked to wait, and asked again before that is over: this one does not care. */
+	WAIT_FOR(fake_collector_look(rig.collector).throttles >= 3);
+	assert_int_equal(fake_collector_look(rig.collector).throttle_ms, INTAKE_THROTTLE_MS);
 	fake_sync_kill(rig.sync);
 	fake_sync_hold(rig.sync, false);
 	fake_sync_start(rig.sync);
 	WAIT_FOR(fake_collector_look(rig.collector).durable == BATCHES);
+	assert_int_equal(fake_collector_look(rig.collector).throttle_ms, 0); /* and it may go on */
 	check_stored(&rig);
 	rig_done(&rig);
+}
+
+static void waiting_grows_with_the_time_of_judging_up_to_a_limit(void **state)
+{
+	static const struct {
+		uint64_t judged_ms;
+		uint32_t delay_ms;
+	} rows[] = {{0, 0}, {INTAKE_SLOW_MS - 1, 0}, {INTAKE_SLOW_MS, INTAKE_SLOW_MS / 2},
+		{600, 300}, {2 * INTAKE_THROTTLE_MS, INTAKE_THROTTLE_MS},
+		{86400000, INTAKE_THROTTLE_MS}};
+
+	(void)state;
+	for (size_t i = 0; i < PW_COUNT(rows); i++)
+		assert_int_equal(
+			intake_throttle_ms(rows[i].judged_ms * PW_NS_PER_MS), rows[i].delay_ms);
 }
 
 /* Distinct paths with distinct dictionary ids. */
@@ -344,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_restarted_analyzer_knows_what_was_learned),
 		cmocka_unit_test(an_analyzer_that_dies_before_the_commit_loses_nothing),
 		cmocka_unit_test(full_reports_hold_the_collectors_back),
+		cmocka_unit_test(waiting_grows_with_the_time_of_judging_up_to_a_limit),
 		cmocka_unit_test(a_batch_of_a_thousand_findings_goes_out_in_parts),
 		cmocka_unit_test(nothing_is_judged_before_the_first_policy),
 		cmocka_unit_test(a_bad_policy_is_reported_and_the_good_one_stays),

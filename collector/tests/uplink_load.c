@@ -3,7 +3,8 @@
  * A collector without a kernel side, for tests of the stream: pushes batches of events that all
  * differ, keeps what is not durable in --state-dir like the real one, and after any kind of end
  * goes on exactly where it was, because the number of a batch says which events are in it. Says
- * every 20 ms how many batches there are and how many are durable. Ends when all are.
+ * every 20 ms how many batches there are, how many are durable, how many of those since it started,
+ * how many were dropped, and how often it was asked to wait. Ends when all are durable.
  *
  * usage: uplink_load TARGET STATE_DIR BATCHES EVENTS_PER_BATCH PAUSE_US [CA CERT KEY]
  */
@@ -90,9 +91,10 @@ static bool tell(struct load *l)
 	uplink_get_stats(l->uplink, &s);
 	if (now.ns - l->told.ns >= TELL_NS || s.idle) {
 		l->told = now;
-		(void)printf("%llu %llu %llu %llu\n", (unsigned long long)l->next,
+		(void)printf("%llu %llu %llu %llu %llu\n", (unsigned long long)l->next,
 			(unsigned long long)(l->next - s.backlog_batches),
-			(unsigned long long)s.acked_batches, (unsigned long long)s.dropped_batches);
+			(unsigned long long)s.acked_batches, (unsigned long long)s.dropped_batches,
+			(unsigned long long)s.throttles);
 		(void)fflush(stdout);
 	}
 	return s.idle;

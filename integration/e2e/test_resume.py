@@ -42,14 +42,14 @@ class Sender(Service):
         super().__init__("sender", argv, rig.folder)
 
     def figures(self):
-        """(batches made, batches durable, durable since this start, dropped) as last told."""
+        """(batches made, batches durable, durable since this start, dropped, asked to wait) as last told."""
         try:
             with open(self.out, "rb") as f:
                 f.seek(max(0, os.path.getsize(self.out) - 200))
                 lines = f.read().split(b"\n")
             return tuple(int(n) for n in lines[-2].split())
         except (FileNotFoundError, IndexError, ValueError):
-            return (0, 0, 0, 0)
+            return (0, 0, 0, 0, 0)
 
 
 class Blows:
@@ -167,5 +167,31 @@ def the_same_over_mutual_tls(options):
     run(options, tls=True)
 
 
+def full_reports_throttle_the_sender(options):
+    """policysync stands still: the analyzer asks for time, the sender waits and loses nothing."""
+    extra = {"policysync": ["--spool-size", "4G"], "analyzer": ["--report-bytes", "1M"]}
+    with Rig(options.bin, extra=extra, form="off") as rig:
+        rig.write_policy("attacks.yaml", SIGNATURES)
+        rig.start("policysync", "analyzer")
+        sender = Sender(rig, batches=1000)
+        sender.argv[5] = "1000"
+        sender.start()
+        policysync = rig.services["policysync"].process
+        try:
+            wait_until(lambda: sender.figures()[1] > 10, GROUP_READY_S, "the stream to begin")
+            policysync.send_signal(signal.SIGSTOP)
+            wait_until(lambda: sender.figures()[4] >= 3, 60, "the sender to be asked to wait, again and again")
+            wait_until(lambda: rig.metrics("analyzer").get(
+                'podward_analyzer_ingest_throttles_total{reason="reports"}', 0) >= 3, 10, "the analyzer to count it")
+            policysync.send_signal(signal.SIGCONT)
+            wait_until(lambda: not sender.is_running(), 120, "the sender to end", pause=0.2)
+            check(sender.process.returncode == 0, f"sender: exit {sender.process.returncode}")
+            check(sender.figures()[3] == 0, "the backlog dropped batches")
+            print(f"  {compare(rig, 1000)} events judged exactly once, asked to wait {sender.figures()[4]} times", flush=True)
+        finally:
+            policysync.send_signal(signal.SIGCONT)
+            sender.kill()
+
+
 if __name__ == "__main__":
-    main(__doc__, [every_event_is_judged_exactly_once, the_same_over_mutual_tls])
+    main(__doc__, [every_event_is_judged_exactly_once, the_same_over_mutual_tls, full_reports_throttle_the_sender])
