@@ -5,16 +5,19 @@
 #define SIG_CHLD      17
 #define INFO_SPECIAL  1ul /* SEND_SIG_NOINFO 0: a user's; SEND_SIG_PRIV 1: the kernel's */
 #define CODE_USER_MAX 0   /* si_code of what a process sent is 0 or less */
+#define CODE_TIMER    -2  /* a timer that ran out: while any other process happened to run */
 
 static __always_inline bool signal_is_sent_by_process(int sig, struct kernel_siginfo *info)
 {
 	uint64_t special = (uint64_t)info;
+	int32_t code;
 
 	if (sig == SIG_CHLD)
 		return false; /* of an ending child: the kernel's */
 	if (special <= INFO_SPECIAL)
 		return special != INFO_SPECIAL;
-	return BPF_CORE_READ(info, si_code) <= CODE_USER_MAX;
+	code = BPF_CORE_READ(info, si_code);
+	return code <= CODE_USER_MAX && code != CODE_TIMER;
 }
 
 static __always_inline uint64_t signal_mark(
