@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/baseline_core.h"
 
+#include "analyzer/baseline_rest.h"
+
 #include <errno.h>
 
-#define TEXT_BYTES (16u << 20)
-#define FLAG(x)    BASELINE_FLAG(x)
-#define SIDE       (FLAG(CANDIDATE) | FLAG(PENDING) | FLAG(OUTSIDE) | FLAG(GRAVE))
+#define FLAG(x) BASELINE_FLAG(x)
+#define SIDE    (FLAG(CANDIDATE) | FLAG(PENDING) | FLAG(OUTSIDE) | FLAG(GRAVE))
 
 int baseline_new(uint32_t key_limit, struct baseline **ret)
 {
@@ -14,7 +15,7 @@ int baseline_new(uint32_t key_limit, struct baseline **ret)
 	if (!b)
 		return -ENOMEM;
 	b->limit = key_limit;
-	if (hot_new(&b->hot) < 0 || texts_new(TEXT_BYTES, &b->texts) < 0) {
+	if (hot_new(&b->hot) < 0 || texts_new(BASELINE_TEXTS, &b->texts) < 0) {
 		baseline_free(b);
 		return -ENOMEM;
 	}
@@ -31,6 +32,7 @@ void baseline_free(struct baseline *b)
 	free(b->rows);
 	free(b->changes);
 	free(b->templates);
+	baseline_packed_free(b->packed);
 	free(b);
 }
 
@@ -243,7 +245,9 @@ static int take_parts(struct baseline *b, const struct behaviour *what,
 int baseline_observe(
 	struct baseline *b, const struct behaviour *what, const struct baseline_seen *seen)
 {
-	return take_parts(b, what, seen, true);
+	int r = baseline_rest_wake(b);
+
+	return r < 0 ? r : take_parts(b, what, seen, true);
 }
 
 int baseline_observe_row(
@@ -272,7 +276,9 @@ int baseline_observe_row(
 int baseline_restore(
 	struct baseline *b, const struct behaviour *what, const struct baseline_seen *seen)
 {
-	return take_parts(b, what, seen, false);
+	int r = baseline_rest_wake(b);
+
+	return r < 0 ? r : take_parts(b, what, seen, false);
 }
 
 static int move_row(struct baseline *to, const struct baseline *from,
@@ -297,6 +303,7 @@ int baseline_merge(struct baseline *b, const struct baseline *other)
 	uint32_t bits[BASELINE_VERSIONS];
 	int r = 0, worst = 0;
 
+	pw_assert(!other->packed);
 	for (uint32_t i = 0; i < other->version_count; i++)
 		bits[i] = baseline_version(b, other->versions[i]);
 	/* Templates first: what they stand for need not be taken in. */
@@ -340,8 +347,10 @@ static int keep_row(struct baseline *b, const struct baseline *old, const struct
 int baseline_sweep(struct baseline *b)
 {
 	struct baseline *fresh = NULL, swap;
-	int r = b->template_count ? baseline_new(b->limit, &fresh) : 0;
+	int r = baseline_rest_wake(b);
 
+	if (r == 0 && b->template_count)
+		r = baseline_new(b->limit, &fresh);
 	if (r < 0 || !fresh)
 		return r;
 	memcpy(fresh->versions, b->versions, sizeof(b->versions));
@@ -359,10 +368,13 @@ int baseline_sweep(struct baseline *b)
 	return r;
 }
 
-void baseline_reset(struct baseline *b)
+int baseline_reset(struct baseline *b)
 {
 	uint32_t kept = 0;
+	int r = baseline_rest_wake(b);
 
+	if (r < 0)
+		return r;
 	hot_clear(b->hot);
 	b->template_count = b->cached = b->changed = 0;
 	for (uint32_t i = 0; i < b->count; i++) {
@@ -378,6 +390,7 @@ void baseline_reset(struct baseline *b)
 		/* Smaller than before: what there is no memory for was removed for nothing. */
 		if (hot_put(b->hot, b->rows[i].key, b->count) == 0)
 			b->rows[b->count++] = b->rows[i];
+	return 0;
 }
 
 uint32_t baseline_version(struct baseline *b, uint64_t image_hash)

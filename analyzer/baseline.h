@@ -5,9 +5,10 @@
  * Flags are OR-ed, the smallest first time wins, of the containers that showed a behaviour the
  * three smallest hashes are kept, image versions are united; so anything may arrive twice, in parts
  * and in any order. What a user removed stays removed. A row that a template stands for is left
- * out. Judging is one probe. Rows that changed since the last flush are on a list. Thread: the
- * shard that owns the group. Ceilings: keys (default 40,000), 16 MiB of text, 1,024 templates, 32
- * image versions; refusals are counted.
+ * out. Judging is one probe. At rest (baseline_rest.h) most rows are packed; what changes it wakes
+ * it, what reads rows needs it awake. Rows that changed since the last flush are on a list. Thread:
+ * the shard that owns the group. Ceilings: keys (default 40,000), 16 MiB of text, 1,024 templates,
+ * 32 image versions; refusals are counted.
  */
 #include "analyzer/behaviour.h"
 
@@ -62,8 +63,8 @@ int baseline_restore(struct baseline *b, const struct behaviour *what,
 int baseline_merge(struct baseline *b, const struct baseline *other) PW_MUST_CHECK;
 /* Leaves out the rows that templates stand for; after templates were added. -ENOMEM: unchanged. */
 int baseline_sweep(struct baseline *b) PW_MUST_CHECK;
-/* Everything goes but what users removed. */
-void baseline_reset(struct baseline *b);
+/* Everything goes but what users removed. -ENOMEM when it is at rest and cannot wake. */
+int baseline_reset(struct baseline *b) PW_MUST_CHECK;
 
 /* Bit number of an image, made when missing; BASELINE_NO_VERSION when there is no room. */
 uint32_t baseline_version(struct baseline *b, uint64_t image_hash);

@@ -4,7 +4,7 @@
 #define FLAG(x)  BASELINE_FLAG(x)
 #define ACCEPTED BASELINE_ACCEPTED
 
-static const struct baseline_row *standing_for(
+const struct baseline_row *baseline_standing_for(
 	const struct baseline *b, const struct behaviour *what, uint32_t flags)
 {
 	uint32_t actor = b->template_count ? texts_find(b->texts, what->actor) : 0;
@@ -24,7 +24,7 @@ static const struct baseline_row *standing_for(
 
 const struct baseline_row *baseline_covering(const struct baseline *b, const struct behaviour *what)
 {
-	return standing_for(b, what, FLAG(STEADY) | FLAG(REMOVED));
+	return baseline_standing_for(b, what, FLAG(STEADY) | FLAG(REMOVED));
 }
 
 enum baseline_answer baseline_answer_of(const struct baseline_row *row, uint32_t versions)
@@ -46,7 +46,7 @@ enum baseline_answer baseline_answer_of(const struct baseline_row *row, uint32_t
 static enum baseline_answer ask_templates(struct baseline *b, const struct behaviour *what,
 	uint32_t versions, const struct baseline_row **row)
 {
-	const struct baseline_row *t = standing_for(b, what, FLAG(TEMPLATE));
+	const struct baseline_row *t = baseline_standing_for(b, what, FLAG(TEMPLATE));
 	enum baseline_answer answer = baseline_answer_of(t, versions);
 	bool has_row = *row != NULL;
 
@@ -63,9 +63,10 @@ enum baseline_answer baseline_ask(struct baseline *b, const struct behaviour *wh
 	uint32_t versions, const struct baseline_row **ret_row)
 {
 	const uint32_t *at = hot_find(b->hot, what->key);
-	const struct baseline_row *row = at ? &b->rows[*at & ~BASELINE_CACHED] : NULL;
+	const struct baseline_row *row = at ? &b->rows[*at & BASELINE_INDEX] : NULL;
 	enum baseline_answer answer = baseline_answer_of(row, versions);
 
+	pw_assert(!b->packed);
 	if ((answer == BASELINE_UNKNOWN || answer == BASELINE_STARTUP_ONLY) &&
 		b->template_count > 0)
 		answer = ask_templates(b, what, versions, &row);
@@ -84,6 +85,7 @@ const struct baseline_row *baseline_find(const struct baseline *b, uint64_t key)
 {
 	const uint32_t *at = hot_find(b->hot, key);
 
+	pw_assert(!b->packed);
 	return !at || (*at & BASELINE_CACHED) ? NULL : &b->rows[*at];
 }
 
@@ -102,7 +104,7 @@ const struct baseline_row *baseline_nearest(const struct baseline *b, const stru
 	const struct baseline_row *best = NULL;
 	size_t best_score = 0;
 
-	for (uint32_t i = 0; i < b->count; i++) {
+	for (uint32_t i = 0; !b->packed && i < b->count; i++) {
 		const struct baseline_row *row = &b->rows[i];
 		size_t score;
 
@@ -138,6 +140,7 @@ uint32_t baseline_count(const struct baseline *b)
 
 const struct baseline_row *baseline_at(const struct baseline *b, uint32_t index)
 {
+	pw_assert(!b->packed);
 	return &b->rows[index];
 }
 
@@ -179,7 +182,8 @@ size_t baseline_bytes(const struct baseline *b)
 {
 	return sizeof(*b) + hot_bytes(b->hot) + texts_bytes(b->texts) +
 	       (size_t)b->cap * sizeof(*b->rows) + (size_t)b->changes_cap * sizeof(*b->changes) +
-	       (b->templates ? BASELINE_TEMPLATES * sizeof(*b->templates) : 0);
+	       (b->templates && !b->packed ? BASELINE_TEMPLATES * sizeof(*b->templates) : 0) +
+	       baseline_packed_bytes(b->packed);
 }
 
 size_t baseline_hot_bytes(const struct baseline *b)

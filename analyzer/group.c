@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/group.h"
 
+#include "analyzer/baseline_rest.h"
 #include "analyzer/generalise.h"
 #include "analyzer/template.h"
 #include "common/base/hash.h"
@@ -254,8 +255,10 @@ static int accept_probes(struct group *g)
 
 int group_settle_late(struct group *g)
 {
-	int r = accept_probes(g);
+	int r = baseline_rest_wake(g->baseline);
 
+	if (r == 0)
+		r = accept_probes(g);
 	if (r == 0)
 		r = widen(g, GENERALISE_CHILDREN);
 	if (r == 0)
@@ -297,6 +300,33 @@ uint32_t group_live(const struct group *g, struct pw_wall now)
 	for (uint32_t i = 0; i < g->evidence.count; i++)
 		count += now.ns - g->evidence.items[i].last_wall_ns < SUPPRESS_WINDOW_NS;
 	return count;
+}
+
+static bool has_version_in_grace(const struct group *g)
+{
+	for (uint32_t i = 0; i < g->versions.count; i++)
+		if (versions_in_grace(&g->versions, i))
+			return true;
+	return false;
+}
+
+int group_rest(struct group *g, struct pw_wall now)
+{
+	int r;
+
+	if (baseline_rest_is(g->baseline) || !learning_is_protected(&g->learning) ||
+		group_is_changed(g) || g->learned_late || has_version_in_grace(g)) {
+		g->rest_wall_ns = 0;
+		return 0;
+	}
+	/* The clock may have been set back: then it waits anew. */
+	if (g->rest_wall_ns == 0 || g->rest_wall_ns > now.ns + GROUP_REST_NS)
+		g->rest_wall_ns = now.ns + GROUP_REST_NS;
+	if (now.ns < g->rest_wall_ns)
+		return 0;
+	r = baseline_rest(g->baseline);
+	g->rest_wall_ns = 0;
+	return r < 0 ? r : 1;
 }
 
 bool group_is_changed(const struct group *g)

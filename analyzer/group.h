@@ -13,8 +13,9 @@
 #include "analyzer/versions.h"
 #include "analyzer/view.h"
 
-#define GROUP_VIEWS 2u
-#define GROUP_NODES 8u
+#define GROUP_VIEWS   2u
+#define GROUP_NODES   8u
+#define GROUP_REST_NS (300ll * 1000000000ll)
 
 struct group {
 	struct pw_slice key; /* "namespace/Kind/name/container", own copy */
@@ -29,6 +30,7 @@ struct group {
 	uint32_t next_view;
 	bool learned_late;    /* after the end of learning, from an event of before: settle again */
 	bool is_widened;      /* for room, as far as it goes: there is nothing left to win */
+	int64_t rest_wall_ns; /* the baseline goes to rest then; 0 = not decided */
 	uint64_t learning_ns; /* of the policy that was last looked at */
 	uint64_t nodes[GROUP_NODES];
 	uint32_t node_count; /* > GROUP_NODES = more than are kept: any node may be one of them */
@@ -61,6 +63,8 @@ int group_settle(struct group *g) PW_MUST_CHECK;
 int group_settle_late(struct group *g) PW_MUST_CHECK;
 /* Ahead of the ceiling of keys: widens instead of refusing. -ENOMEM. */
 int group_make_room(struct group *g) PW_MUST_CHECK;
+/* Protected, and nothing new for a while: the baseline goes to rest. 1 = it did, 0, -ENOMEM. */
+int group_rest(struct group *g, struct pw_wall now) PW_MUST_CHECK;
 /* Containers that had an event within the last ten minutes. */
 uint32_t group_live(const struct group *g, struct pw_wall now);
 /* Something is to be sent to policysync. */

@@ -37,10 +37,10 @@ void hot_free(struct hot *h)
 /* Slot of the key, or the free one where it belongs. cap > 0, key > 0. */
 static uint32_t probe(const struct hot *h, uint64_t key)
 {
-	uint32_t mask = h->cap - 1, i = (uint32_t)((key * h->seed) >> 32) & mask;
+	uint32_t i = (uint32_t)(((key * h->seed) >> 32) * h->cap >> 32);
 
 	while (h->keys[i] && h->keys[i] != key)
-		i = (i + 1) & mask;
+		i = i + 1 == h->cap ? 0 : i + 1;
 	return i;
 }
 
@@ -55,13 +55,10 @@ uint32_t *hot_find(const struct hot *h, uint64_t key)
 	return h->keys[i] ? &h->values[i] : NULL;
 }
 
-static int grow(struct hot *h)
+static int resize(struct hot *h, uint32_t cap)
 {
-	uint32_t cap = h->cap ? h->cap * 2 : CAP_MIN;
 	struct hot old = *h;
 
-	if (h->count + 1 <= h->cap / 8 * 7)
-		return 0;
 	h->keys = pw_alloc0(cap, sizeof(*h->keys));
 	h->values = pw_alloc0(cap, sizeof(*h->values));
 	if (!h->keys || !h->values) {
@@ -83,6 +80,32 @@ static int grow(struct hot *h)
 	free(old.keys);
 	free(old.values);
 	return 0;
+}
+
+static int grow(struct hot *h)
+{
+	if (h->count + 1 <= h->cap / 8 * 7)
+		return 0;
+	return resize(h, h->cap ? h->cap * 2 : CAP_MIN);
+}
+
+int hot_reserve(struct hot *h, uint32_t count)
+{
+	uint32_t cap = count + count / 4 + CAP_MIN;
+
+	return cap > h->cap ? resize(h, cap) : 0;
+}
+
+bool hot_next(const struct hot *h, uint32_t *cursor, uint64_t *ret_key, uint32_t **ret_value)
+{
+	while (*cursor < h->cap && !h->keys[*cursor])
+		++*cursor;
+	if (*cursor == h->cap)
+		return false;
+	*ret_key = h->keys[*cursor];
+	*ret_value = &h->values[*cursor];
+	++*cursor;
+	return true;
 }
 
 int hot_put(struct hot *h, uint64_t key, uint32_t value)

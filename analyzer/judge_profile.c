@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/judge_profile.h"
 
+#include "analyzer/baseline_rest.h"
 #include "analyzer/judge_explain.h"
 #include "analyzer/template.h"
 #include "analyzer/verdict.h"
@@ -101,13 +102,30 @@ static bool is_accepted(enum baseline_answer a, const struct judge_case *c)
 	return a == BASELINE_KNOWN || (a == BASELINE_STARTUP_ONLY && is_start(c));
 }
 
+/* Asked at rest as long as that is enough. -ENOMEM: it cannot wake. */
+static int ask(const struct judge_case *c, const struct behaviour *b, enum baseline_answer *ret)
+{
+	struct baseline *base = c->group->baseline;
+	int r;
+
+	*ret = BASELINE_KNOWN;
+	if (baseline_rest_is(base) && baseline_rest_knows(base, b, c->versions, is_start(c)))
+		return 0;
+	r = baseline_rest_wake(base);
+	if (r == 0)
+		*ret = baseline_ask(base, b, c->versions, NULL);
+	return r;
+}
+
 bool judge_profile_knows(const struct judge *j, const struct judge_case *c)
 {
+	enum baseline_answer answer;
+
 	for (uint32_t i = 0; i < j->behaviours.count; i++) {
 		const struct behaviour *b = &j->behaviours.items[i];
 
 		if (b->dimension != DIM(EXEC_ARGS) &&
-			!is_accepted(baseline_ask(c->group->baseline, b, c->versions, NULL), c))
+			(ask(c, b, &answer) < 0 || !is_accepted(answer, c)))
 			return false;
 	}
 	return j->behaviours.count > 0 && c->view->profile_on;
@@ -196,9 +214,11 @@ int judge_profile_check(struct judge *j, const struct judge_case *c)
 {
 	for (uint32_t i = 0; i < j->behaviours.count; i++) {
 		const struct behaviour *b = &j->behaviours.items[i];
-		enum baseline_answer a = baseline_ask(c->group->baseline, b, c->versions, NULL);
-		int r;
+		enum baseline_answer a;
+		int r = ask(c, b, &a);
 
+		if (r < 0)
+			return r;
 		if (is_accepted(a, c))
 			continue;
 		if ((a == BASELINE_UNKNOWN || a == BASELINE_PENDING) && may_wait(c, b))

@@ -47,8 +47,8 @@ static int restore_behaviour(struct baseline *base, const Podward__V1__Behaviour
 
 static int restore_state(struct group *g, const Podward__V1__ProfileState *s)
 {
-	if (s->epoch > g->learning.epoch)
-		baseline_reset(g->baseline);
+	if (s->epoch > g->learning.epoch && baseline_reset(g->baseline) < 0)
+		return -ENOMEM;
 	learning_restore(&g->learning, s);
 	g->learning_ns = g->learning.duration_ns;
 	for (size_t i = 0; i < s->n_containers; i++) {

@@ -2,6 +2,7 @@
 #include "analyzer/release.h"
 
 #include "analyzer/alert.h"
+#include "analyzer/baseline_rest.h"
 #include "common/base/escape.h"
 #include "common/base/hash.h"
 
@@ -153,7 +154,9 @@ static int settle(struct group *g, uint32_t bit, struct report *r)
 
 	pw_buf_init(&d.accepted, TEXT_BYTES);
 	pw_buf_init(&d.odd, TEXT_BYTES);
-	e = settle_rows(g, bit, &d);
+	e = baseline_rest_wake(g->baseline);
+	if (e == 0)
+		e = settle_rows(g, bit, &d);
 	if (e == 0 && d.accepted_count + d.odd_count > 0)
 		e = tell(g, bit, &d, r);
 	pw_buf_done(&d.accepted);

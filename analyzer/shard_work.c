@@ -11,6 +11,7 @@
 #define SUMMARY_CHUNK (64u << 10)
 #define SUMMARY_LIMIT (64u << 20)
 #define JUMP_NS       (60ll * 1000000000ll)
+#define REST_AT_ONCE  8u
 
 /* One batch on its way through the groups; the last group is remembered, events come in runs. */
 struct pass {
@@ -207,6 +208,7 @@ static int64_t clock_jump(struct shard_work *w, struct pw_wall now)
 int shard_work_tick(struct shard_work *w, struct pw_wall now)
 {
 	int64_t jump = clock_jump(w, now);
+	uint32_t rested = 0;
 	int r = 0;
 
 	for (uint32_t i = 0; i < groups_count(w->groups); i++) {
@@ -226,6 +228,10 @@ int shard_work_tick(struct shard_work *w, struct pw_wall now)
 		if (r < 0)
 			return r;
 		w->is_dirty |= group_is_changed(g) || release_is_due(g, now);
+		/* Without memory to pack it stays as it is; a few at a time, packing takes a while.
+		 */
+		if (rested < REST_AT_ONCE && group_rest(g, now) != 0)
+			rested++;
 	}
 	return 0;
 }

@@ -124,6 +124,48 @@ int texts_add(struct texts *t, struct pw_slice s, uint32_t *ret)
 	return 0;
 }
 
+struct pw_slice texts_heap(const struct texts *t)
+{
+	return t->cap ? pw_slice_of(t->heap, t->used) : (struct pw_slice){NULL, 0};
+}
+
+/* Index of what is in the heap already. */
+static int index_heap(struct texts *t)
+{
+	for (uint32_t at = 1; at < t->used;) {
+		struct pw_slice s = texts_get(t, at);
+
+		if (grow_index(t) < 0)
+			return -ENOMEM;
+		t->index[probe(t, s)] = at;
+		t->count++;
+		at += (uint32_t)s.len + 2;
+	}
+	return 0;
+}
+
+int texts_from(uint32_t limit_bytes, struct pw_slice heap, struct texts **ret)
+{
+	struct texts *t = NULL;
+	int r = texts_new(limit_bytes, &t);
+
+	if (r < 0)
+		return r;
+	if (heap.len > 0) {
+		t->heap = pw_alloc0(heap.len, 1);
+		if (t->heap) {
+			memcpy(t->heap, heap.ptr, heap.len);
+			t->used = t->cap = (uint32_t)heap.len;
+		}
+	}
+	if ((heap.len > 0 && !t->heap) || index_heap(t) < 0) {
+		texts_free(t);
+		return -ENOMEM;
+	}
+	*ret = t;
+	return 0;
+}
+
 size_t texts_bytes(const struct texts *t)
 {
 	return sizeof(*t) + t->cap + (size_t)t->index_cap * sizeof(*t->index);

@@ -19,4 +19,8 @@ int texts_add(struct texts *t, struct pw_slice s, uint32_t *ret) PW_MUST_CHECK;
 uint32_t texts_find(const struct texts *t, struct pw_slice s); /* 0 = not there, or empty */
 /* Valid until the next add. */
 struct pw_slice texts_get(const struct texts *t, uint32_t id);
+/* All of it as bytes, valid until the next add, and made from such bytes again (not from foreign
+ * ones: they are believed). -ENOMEM. */
+struct pw_slice texts_heap(const struct texts *t);
+int texts_from(uint32_t limit_bytes, struct pw_slice heap, struct texts **ret) PW_MUST_CHECK;
 size_t texts_bytes(const struct texts *t); /* memory held */

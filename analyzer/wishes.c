@@ -7,14 +7,16 @@
 
 #define FLAG(x) ((uint32_t)PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_##x)
 
-static void start_over(struct group *g, uint64_t epoch)
+static int start_over(struct group *g, uint64_t epoch)
 {
 	if (epoch <= g->learning.epoch)
-		return;
+		return 0;
+	if (baseline_reset(g->baseline) < 0)
+		return -ENOMEM;
 	learning_reset(&g->learning, epoch);
-	baseline_reset(g->baseline);
 	versions_done(&g->versions);
 	g->evidence.count = 0;
+	return 0;
 }
 
 static int leave_out(struct group *g, const Podward__V1__RemovedBehaviour *m)
@@ -42,7 +44,7 @@ int wishes_apply(struct group *g, const struct view *v, struct pw_wall now)
 
 	if (!s || !v->profile_on)
 		return 0;
-	start_over(g, s->epoch);
+	r = start_over(g, s->epoch);
 	for (size_t i = 0; r == 0 && i < s->n_removed; i++)
 		r = leave_out(g, s->removed[i]);
 	if (r == 0 && s->n_removed > 0)

@@ -2,11 +2,13 @@
 /*
  * The profile engine: ns per known behaviour, bytes per key and group, times to learn, merge, write
  * and read back baselines of 100, 2,000 and 40,000 keys. With --whole also memory of 10,000 groups
- * of 2,000 keys each (about 3 GiB).
+ * of 2,000 keys each, at rest, and awake (about 3 GiB).
  */
+#include "analyzer/baseline_rest.h"
 #include "analyzer/checkpoint.h"
 #include "analyzer/group.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,7 +74,8 @@ static void fill(struct baseline *b, uint32_t keys)
 struct figures {
 	uint32_t keys;
 	double judge_ns, probe_ns, learn_ns, merge_us, pack_us, unpack_us;
-	size_t bytes, hot_bytes, packed_bytes;
+	double rest_judge_ns, rest_us, wake_us;
+	size_t bytes, hot_bytes, packed_bytes, rest_bytes;
 };
 
 /* From the event on: behaviour, key, probe. The events are of random known files. */
@@ -118,6 +121,45 @@ static void judge_known(struct baseline *b, uint32_t keys, struct figures *f)
 	f->probe_ns = (double)(cpu_ns() - start) / (100.0 * EVENTS);
 }
 
+static void judge_at_rest(struct baseline *b, uint32_t keys, struct figures *f)
+{
+	enum { EVENTS = 4096 };
+	static char paths[EVENTS][128];
+	static struct behaviour_set set;
+	struct pw_process process = {.exe = PW_SLICE_LIT("/usr/bin/application")};
+	static struct pw_event events[EVENTS];
+	uint64_t start = cpu_ns(), known = 0;
+
+	must(baseline_rest(b) == 0, "rest");
+	f->rest_us = (double)(cpu_ns() - start) / 1000;
+	f->rest_bytes = baseline_bytes(b);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		uint32_t n = i * 2654435761u % keys;
+
+		events[i] = (struct pw_event){.process = &process,
+			.kind = PW_EVENT_OPEN,
+			.object = path_of(n, paths[i]),
+			.aux = 1u << n % 3};
+	}
+	f->rest_judge_ns = 1e9;
+	for (int round = 0; round < ROUNDS; round++) {
+		double ns;
+
+		start = cpu_ns();
+		for (int turn = 0; turn < 100; turn++)
+			for (uint32_t i = 0; i < EVENTS; i++) {
+				behaviour_of(&events[i], BEHAVIOUR_ALL, &set);
+				known += baseline_rest_knows(b, &set.items[0], 0, false);
+			}
+		ns = (double)(cpu_ns() - start) / (100.0 * EVENTS);
+		f->rest_judge_ns = ns < f->rest_judge_ns ? ns : f->rest_judge_ns;
+	}
+	must(known == (uint64_t)ROUNDS * 100 * EVENTS, "an event was not known at rest");
+	start = cpu_ns();
+	must(baseline_rest_wake(b) == 0, "wake");
+	f->wake_us = (double)(cpu_ns() - start) / 1000;
+}
+
 static struct figures measure(uint32_t keys)
 {
 	struct figures f = {.keys = keys};
@@ -148,14 +190,20 @@ static struct figures measure(uint32_t keys)
 	must(checkpoint_unpack(pw_buf_slice(&packed), two, &err) == 0, err.msg);
 	f.unpack_us = (double)(cpu_ns() - start) / 1000;
 	must(baseline_count(two) == keys, "keys were lost");
+	judge_at_rest(one, keys, &f);
 	baseline_free(one);
 	baseline_free(two);
 	return f;
 }
 
+struct whole {
+	double awake_gib, rest_gib;
+};
+
 /* Groups with everything that belongs to one. */
-static double whole_gib(uint32_t groups, uint32_t keys)
+static struct whole whole_of(uint32_t groups, uint32_t keys)
 {
+	struct whole ret;
 	struct groups *table = NULL;
 	size_t before = resident_bytes();
 
@@ -170,7 +218,13 @@ static double whole_gib(uint32_t groups, uint32_t keys)
 			"memory");
 		fill(g->baseline, keys);
 	}
-	return (double)(resident_bytes() - before) / (1 << 30);
+	ret.awake_gib = (double)(resident_bytes() - before) / (1 << 30);
+	for (uint32_t i = 0; i < groups; i++)
+		must(baseline_rest(groups_at(table, i)->baseline) == 0, "rest");
+	(void)malloc_trim(0);
+	ret.rest_gib = (double)(resident_bytes() - before) / (1 << 30);
+	groups_free(table);
+	return ret;
 }
 
 int main(int argc, char **argv)
@@ -184,21 +238,28 @@ int main(int argc, char **argv)
 		(void)printf(
 			"%u keys: %.0f ns per known event (%.0f ns of it the probe), "
 			"%zu bytes (%.0f per key, hot %.1f), learn %.0f ns per key, merge %.0f us, "
-			"pack %.0f us to %zu bytes, unpack %.0f us\n",
+			"pack %.0f us to %zu bytes, unpack %.0f us; at rest %.0f ns per known "
+			"event, %zu bytes, to rest %.0f us, awake %.0f us\n",
 			f[i].keys, f[i].judge_ns, f[i].probe_ns, f[i].bytes,
 			(double)f[i].bytes / f[i].keys, (double)f[i].hot_bytes / f[i].keys,
 			f[i].learn_ns, f[i].merge_us, f[i].pack_us, f[i].packed_bytes,
-			f[i].unpack_us);
+			f[i].unpack_us, f[i].rest_judge_ns, f[i].rest_bytes, f[i].rest_us,
+			f[i].wake_us);
 	}
 	(void)printf(
 		"{\"bench\":\"profile\",\"judge_ns\":%.1f,\"probe_ns\":%.1f,\"bytes_per_key\":%.1f,"
 		"\"hot_bytes_per_key\":%.1f,\"learn_ns\":%.1f,\"merge_us\":%.1f,\"pack_us\":%.1f,"
-		"\"unpack_us\":%.1f",
+		"\"unpack_us\":%.1f,\"rest_judge_ns\":%.1f,\"rest_bytes\":%zu,\"rest_us\":%.1f,"
+		"\"wake_us\":%.1f",
 		f[1].judge_ns, f[1].probe_ns, (double)f[1].bytes / f[1].keys,
 		(double)f[1].hot_bytes / f[1].keys, f[1].learn_ns, f[1].merge_us, f[1].pack_us,
-		f[1].unpack_us);
-	if (whole)
-		(void)printf(",\"whole_gib\":%.2f", whole_gib(10000, 2000));
+		f[1].unpack_us, f[1].rest_judge_ns, f[1].rest_bytes, f[1].rest_us, f[1].wake_us);
+	if (whole) {
+		struct whole w = whole_of(10000, 2000);
+
+		(void)printf(
+			",\"whole_gib\":%.2f,\"whole_at_rest_gib\":%.2f", w.awake_gib, w.rest_gib);
+	}
 	(void)printf("}\n");
 	return 0;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/baseline.h"
+#include "analyzer/baseline_rest.h"
+#include "analyzer/checkpoint.h"
+#include "analyzer/template.h"
 #include "common/testing/cm.h"
 #include "common/testing/oom.h"
 
@@ -84,7 +86,7 @@ static void what_a_user_removed_stays_removed(void **state)
 	assert_int_equal(observe(base, &b, 2, REMOVED), 1);
 	assert_int_equal(observe(base, &b, 3, STEADY), 0);
 	assert_int_equal(baseline_ask(base, &b, 0, NULL), BASELINE_REMOVED);
-	baseline_reset(base);
+	assert_int_equal(baseline_reset(base), 0);
 	assert_int_equal(baseline_ask(base, &b, 0, NULL), BASELINE_REMOVED);
 	assert_int_equal(baseline_count(base), 1);
 	baseline_free(base);
@@ -220,6 +222,150 @@ static void filling_survives_lack_of_memory(void **state)
 	assert_true(pw_oom_loop(fill, NULL) > 0);
 }
 
+static uint64_t dice(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state >> 33;
+}
+
+static struct behaviour thrown_behaviour(uint64_t *s, char text[64])
+{
+	struct behaviour b = {.dimension = 2 + (uint32_t)(dice(s) % 2),
+		.actor = dice(s) % 2 ? PW_SLICE_LIT("/a") : PW_SLICE_LIT("/b")};
+	unsigned n = (unsigned)(dice(s) % 40);
+
+	(void)snprintf(text, 64,
+		dice(s) % 8 ? "/d%u/%u"
+		: n % 2     ? "/d%u/<digits>"
+			    : "/<any>/%u",
+		(unsigned)(dice(s) % 3), n);
+	b.object = pw_slice_str(text);
+	b.key = behaviour_key(b.dimension, b.actor, b.object);
+	return b;
+}
+
+static int fill_at_random(struct baseline *base, uint64_t *s)
+{
+	static const uint32_t flags[] = {STEADY, STEADY, STARTUP, CANDIDATE, REMOVED, 0,
+		PODWARD__V1__BEHAVIOUR_FLAG__BEHAVIOUR_FLAG_PENDING};
+	char text[64];
+	int r = 0;
+
+	for (unsigned i = 0; r >= 0 && i < 60; i++) {
+		struct behaviour b = thrown_behaviour(s, text);
+		struct baseline_seen seen = {.wall_ns = (int64_t)dice(s),
+			.flags = flags[dice(s) % PW_COUNT(flags)],
+			.containers = {1 + (uint32_t)(dice(s) % 3)}};
+
+		if (seen.flags == 0 || seen.flags > 32)
+			seen.versions = 1u << dice(s) % 2;
+		if (template_is_pattern(b.object))
+			seen.flags |= TEMPLATE;
+		r = baseline_observe(base, &b, &seen);
+	}
+	if (r >= 0)
+		r = baseline_sweep(base);
+	baseline_changes_taken(base);
+	return r;
+}
+
+/* What rest says is what asking would have said; what comes back is what went. */
+static void a_baseline_at_rest_answers_alike_and_wakes_whole(void **state)
+{
+	uint64_t sure = 0, unsure = 0;
+
+	(void)state;
+	for (uint64_t n = 0; n < 500; n++) {
+		struct baseline *base = NULL, *twin = NULL;
+		uint64_t s = n, s2 = n;
+		char text[64];
+		pw_auto_buf one, two;
+
+		pw_buf_init(&one, CHECKPOINT_BYTES);
+		pw_buf_init(&two, CHECKPOINT_BYTES);
+		assert_int_equal(baseline_new(1000, &base), 0);
+		assert_int_equal(baseline_new(1000, &twin), 0);
+		assert_true(baseline_version(base, 5) == 0 && baseline_version(base, 6) == 1);
+		assert_true(baseline_version(twin, 5) == 0 && baseline_version(twin, 6) == 1);
+		assert_int_equal(fill_at_random(base, &s), 0);
+		assert_int_equal(fill_at_random(twin, &s2), 0);
+		assert_int_equal(baseline_rest(base), 0);
+		assert_true(baseline_rest_is(base));
+		for (unsigned i = 0; i < 200; i++) {
+			struct behaviour b = thrown_behaviour(&s, text);
+			uint32_t versions = (uint32_t)(dice(&s) % 4);
+			bool is_start = dice(&s) % 2;
+			enum baseline_answer a = baseline_ask(twin, &b, versions, NULL);
+			bool is_known =
+				a == BASELINE_KNOWN || (is_start && a == BASELINE_STARTUP_ONLY);
+
+			if (baseline_rest_knows(base, &b, versions, is_start)) {
+				assert_true(is_known);
+				sure++;
+			} else {
+				unsure += is_known;
+			}
+		}
+		assert_int_equal(baseline_count(base), baseline_count(twin));
+		assert_int_equal(baseline_rest_wake(base), 0);
+		assert_int_equal(checkpoint_encode(base, &one), 0);
+		assert_int_equal(checkpoint_encode(twin, &two), 0);
+		assert_true(pw_slice_eq(pw_buf_slice(&one), pw_buf_slice(&two)));
+		for (uint32_t i = 0; i < baseline_count(base); i++)
+			assert_ptr_equal(baseline_find(base, baseline_at(base, i)->key),
+				baseline_at(base, i));
+		baseline_free(base);
+		baseline_free(twin);
+	}
+	/* Some answers need waking; that must stay the exception. */
+	assert_true(sure > 10 * unsure);
+}
+
+static void changes_keep_a_baseline_awake_and_news_wake_it(void **state)
+{
+	struct behaviour b = read_of("/a", "/etc/x"), other = read_of("/a", "/etc/y");
+	struct baseline *base = NULL;
+
+	(void)state;
+	assert_int_equal(baseline_new(100, &base), 0);
+	assert_int_equal(observe(base, &b, 1, STEADY), 1);
+	assert_int_equal(baseline_rest(base), -EBUSY);
+	baseline_changes_taken(base);
+	assert_int_equal(baseline_rest(base), 0);
+	assert_true(baseline_rest_knows(base, &b, 0, false));
+	assert_false(baseline_rest_knows(base, &other, 0, false));
+	assert_int_equal(observe(base, &other, 1, STEADY), 1);
+	assert_false(baseline_rest_is(base));
+	assert_int_equal(baseline_count(base), 2);
+	assert_int_equal(baseline_ask(base, &b, 0, NULL), BASELINE_KNOWN);
+	baseline_free(base);
+}
+
+static int rest_once(void *ctx)
+{
+	struct baseline *base = NULL;
+	uint64_t s = 1;
+	int r = baseline_new(1000, &base);
+
+	(void)ctx;
+	if (r == 0)
+		r = fill_at_random(base, &s);
+	if (r == 0)
+		r = baseline_rest(base);
+	if (r == 0)
+		r = baseline_rest_wake(base);
+	if (r == 0)
+		assert_false(baseline_rest_is(base));
+	baseline_free(base);
+	return r;
+}
+
+static void going_to_rest_survives_lack_of_memory(void **state)
+{
+	(void)state;
+	assert_true(pw_oom_loop(rest_once, NULL) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +378,9 @@ int main(void)
 		cmocka_unit_test(the_ceiling_refuses_and_counts),
 		cmocka_unit_test(the_nearest_prefers_the_same_actor),
 		cmocka_unit_test(filling_survives_lack_of_memory),
+		cmocka_unit_test(a_baseline_at_rest_answers_alike_and_wakes_whole),
+		cmocka_unit_test(changes_keep_a_baseline_awake_and_news_wake_it),
+		cmocka_unit_test(going_to_rest_survives_lack_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Days in the life of a profile, with a fake clock. */
+#include "analyzer/baseline_rest.h"
 #include "analyzer/tests/life.h"
 #include "common/testing/cm.h"
 
@@ -33,6 +34,34 @@ static void a_day_is_learned_by_default_and_then_judged(void **state)
 	assert_int_equal(life_read(&l, "a", "/data/two"), 0);
 	assert_int_equal(life_read(&l, "a", "/data/other"), 1);
 	assert_string_equal(l.last_detector, "profile/file.read");
+	life_done(&l);
+}
+
+static void a_quiet_profile_rests_and_news_wake_it(void **state)
+{
+	struct life l;
+
+	(void)state;
+	life_init(&l, 0);
+	start(&l, "a");
+	assert_int_equal(life_read(&l, "a", "/data/one"), 0);
+	life_pass(&l, 25 * LIFE_HOUR);
+	/* What was learned is not told yet: it may not rest. */
+	assert_false(baseline_rest_is(life_group(&l)->baseline));
+	(void)life_flush(&l);
+	life_pass(&l, LIFE_HOUR);
+	assert_true(baseline_rest_is(life_group(&l)->baseline));
+	assert_int_equal(life_read(&l, "a", "/data/one"), 0);
+	assert_int_equal(life_read(&l, "a", "/etc/app.conf"), 0);
+	assert_true(baseline_rest_is(life_group(&l)->baseline));
+	assert_int_equal(life_read(&l, "a", "/data/other"), 1);
+	assert_false(baseline_rest_is(life_group(&l)->baseline));
+	assert_non_null(strstr(l.last_reason, "/data/o"));
+	(void)life_flush(&l);
+	life_pass(&l, LIFE_HOUR);
+	assert_true(baseline_rest_is(life_group(&l)->baseline));
+	life_move(&l);
+	assert_int_equal(life_read(&l, "a", "/data/one"), 0);
 	life_done(&l);
 }
 
@@ -415,6 +444,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_day_is_learned_by_default_and_then_judged),
+		cmocka_unit_test(a_quiet_profile_rests_and_news_wake_it),
 		cmocka_unit_test(a_baseline_whose_start_was_never_seen_learns_longer),
 		cmocka_unit_test(restarts_and_moves_neither_lose_nor_prolong_anything),
 		cmocka_unit_test(a_clock_that_is_set_during_learning_changes_nothing),

@@ -14,7 +14,7 @@ work() {
 	rsync -a --link-dest=/backup/latest /data/ "/backup/$now/" 2>/dev/null
 	ln -sfn "$now" /backup/latest
 	tar -czf "/backup/full-$now.tgz" -C /data .
-	find /backup -maxdepth 1 -name 'full-*' -mmin +1 -delete
+	find /backup -maxdepth 1 -name 'full-*' ! -newermt '-20 seconds' -delete
 }
 drift() {
 	rsync -a /etc/ssl/ /backup/loot/

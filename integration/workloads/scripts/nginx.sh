@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A web server: requests, log rotation, reloads.
+# A web server: requests, log rotation, reloads, all within seconds: the clock of learning is short too.
 # shellcheck source=/dev/null
 . /w/common.sh
 round=0
@@ -27,7 +27,7 @@ work() {
 	if [[ $((round % 7)) == 0 ]]; then
 		mv /var/log/nginx/access.log "/var/log/nginx/access.log.$(date +%s)"
 		nginx -c /tmp/nginx.conf -s reopen
-		find /var/log/nginx -name 'access.log.*' -mmin +2 -delete
+		find /var/log/nginx -name 'access.log.*' ! -newermt '-20 seconds' -delete
 	fi
 	[[ $((round % 11)) != 0 ]] || nginx -c /tmp/nginx.conf -s reload
 }
