@@ -3,7 +3,6 @@
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 #include "policysync/bundle_dir.h"
-#include "policysync/bundle_sync.h"
 #include "policysync/crd_json.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +10,8 @@
 #define PATH_BYTES 4096
 
 struct bundle_part {
-	struct bundle_dir *dir;
+	struct bundle_dir *dir;   /* NULL in a cluster */
+	struct bundle_kube *kube; /* NULL outside of one */
 	struct bundle_sync *sync;
 	char folder[PATH_BYTES], state_path[PATH_BYTES];
 };
@@ -99,7 +99,9 @@ static int fill(const struct bundle_config *c, struct bundle_part *b,
 		.wait_s = (uint32_t)(s->wait_ns / PW_NS_PER_S),
 		.timeout_ms = (uint32_t)(s->timeout_ns / PW_NS_PER_MS),
 		.state_path = b->state_path,
-		.target = bundle_dir_target(b->dir),
+		.target = b->kube ? bundle_kube_target(b->kube) : bundle_dir_target(b->dir),
+		.on_told = c->on_told,
+		.told_ctx = c->told_ctx,
 		.metrics = c->metrics,
 		.caps = {.audit_only = s->max_action == 0,
 			.max_prune_percent = (uint32_t)s->max_prune},
@@ -117,7 +119,8 @@ static int build(struct bundle_part *b, const struct bundle_config *c, struct pw
 	if (r == 0)
 		r = path_of(c->state_dir, "/state.json", b->state_path, sizeof(b->state_path), err);
 	if (r == 0)
-		r = bundle_dir_new(b->folder, c->changed, c->ctx, &b->dir, err);
+		r = c->kube ? bundle_kube_new(c->kube, &b->kube, err)
+			    : bundle_dir_new(b->folder, c->changed, c->ctx, &b->dir, err);
 	if (r == 0)
 		r = fill(c, b, &sync, err);
 	return r < 0 ? r : bundle_sync_start(&sync, &b->sync, err);
@@ -146,7 +149,10 @@ void bundle_stop(struct bundle_part *b)
 {
 	if (!b)
 		return;
+	if (b->kube)
+		bundle_kube_cancel(b->kube);
 	bundle_sync_stop(b->sync);
 	bundle_dir_free(b->dir);
+	bundle_kube_free(b->kube);
 	free(b);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Bundles of a backend as one part of the program: its settings, the folder below the state folder,
- * the thread that keeps it current. Without --backend-url there is only bundle zero, which the
- * program brought along. Thread: main starts and stops it.
+ * Bundles of a backend as one part of the program: its settings, where its objects go (a folder
+ * below the state folder, or the API server), the thread that keeps it current. Without
+ * --backend-url there is only bundle zero, which the program brought along. Thread: main starts and
+ * stops it.
  */
 #include "common/base/config.h"
+#include "policysync/bundle_kube.h"
+#include "policysync/bundle_sync.h"
 #include "policysync/metrics.h"
 
 struct bundle_settings {
@@ -59,6 +62,11 @@ struct bundle_config {
 	struct pw_metrics *metrics; /* NULL = none */
 	void (*changed)(void *ctx); /* another bundle is in force; the bundle's thread */
 	void *ctx;
+	/* In a cluster: objects go to the API server. NULL = to the folder. */
+	const struct bundle_kube_settings *kube;
+	void (*on_told)(
+		void *ctx, const struct bundle_told *told); /* the bundle's thread; or NULL */
+	void *told_ctx;
 };
 
 struct bundle_part;

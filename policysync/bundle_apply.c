@@ -30,6 +30,7 @@ const char *const bundle_reason_names[BUNDLE_REASONS] = {
 
 struct work {
 	const struct bundle_apply *a;
+	struct bundle_keys keys; /* that count now */
 	struct bundle_envelope envelope;
 	struct bundle_manifest *manifest;
 	struct pw_slice blobs[BUNDLE_OBJECTS];
@@ -48,6 +49,18 @@ static enum bundle_reason reason_of(int r, enum bundle_reason reason)
 	return r == -ENOMEM ? BUNDLE_APPLY_FAILED : reason;
 }
 
+static enum bundle_reason check_next_keys(const struct bundle_manifest *m, struct pw_err *err)
+{
+	struct bundle_keys next;
+	int r = 0;
+
+	if (m->next_keys[0])
+		r = bundle_keys_parse(pw_slice_str(m->next_keys), m->next_threshold, &next, err);
+	if (r == 0)
+		return BUNDLE_APPLIED;
+	return reason_of(pw_err_wrap(err, r, "keys.next"), BUNDLE_MALFORMED);
+}
+
 static enum bundle_reason check_form(struct work *w, struct pw_slice text, struct pw_err *err)
 {
 	int r;
@@ -57,7 +70,7 @@ static enum bundle_reason check_form(struct work *w, struct pw_slice text, struc
 	r = bundle_envelope_parse(text, &w->envelope, err);
 	if (r < 0)
 		return reason_of(r, BUNDLE_MALFORMED);
-	r = bundle_verify(&w->envelope, w->a->keys, err);
+	r = bundle_verify(&w->envelope, &w->keys, err);
 	if (r < 0)
 		return reason_of(r, BUNDLE_SIGNATURE_INVALID);
 	w->manifest = pw_alloc0(1, sizeof(*w->manifest));
@@ -71,20 +84,20 @@ static enum bundle_reason check_form(struct work *w, struct pw_slice text, struc
 	if (!bundle_manifest_is_for_us(w->manifest))
 		return refuse(BUNDLE_AGENT_TOO_OLD, err,
 			"minAgent: needs a later version than " PODWARD_VERSION);
-	return BUNDLE_APPLIED;
+	return check_next_keys(w->manifest, err);
 }
 
-/* A serial counts for one set of keys: whoever rotates the keys locally starts anew. */
+/* A serial counts for one set of keys: rotated keys, by a bundle or locally, start anew. */
 static enum bundle_reason check_serial(
 	const struct work *w, const struct bundle_state *state, struct pw_err *err)
 {
 	const struct bundle_manifest *m = w->manifest;
-	bool counts = strcmp(state->set_id, w->a->keys->set_id) == 0;
+	bool counts = strcmp(state->set_id, w->keys.set_id) == 0;
 
 	if (strcmp(m->channel, w->a->channel) != 0)
 		return refuse(BUNDLE_WRONG_CHANNEL, err, "channel: not the one that was asked for");
 	if (counts && m->serial == state->serial)
-		return BUNDLE_UNCHANGED;
+		return state->reapply ? BUNDLE_APPLIED : BUNDLE_UNCHANGED;
 	if (counts && m->serial < state->serial) {
 		(void)pw_err_set(err, -EPERM, "serial: %lld is older than %lld, which is in force",
 			(long long)m->serial, (long long)state->serial);
@@ -186,17 +199,43 @@ static enum bundle_reason fetch_blobs(struct work *w, struct pw_err *err)
 	return reason;
 }
 
+/* What the state is after this bundle; applied stays with the caller. */
+static void next_state(const struct work *w, const struct bundle_state *now, const char *etag,
+	struct bundle_state *next)
+{
+	const struct bundle_manifest *m = w->manifest;
+
+	*next = *now;
+	next->serial = m->serial;
+	next->expires_ns = m->expires_ns;
+	next->reapply = false;
+	memcpy(next->set_id, w->keys.set_id, sizeof(next->set_id));
+	memcpy(next->channel, m->channel, sizeof(next->channel));
+	memcpy(next->revision, m->revision, sizeof(next->revision));
+	(void)snprintf(next->etag, sizeof(next->etag), "%s", etag);
+	if (!m->next_keys[0])
+		return;
+	memcpy(next->next_keys, m->next_keys, sizeof(next->next_keys));
+	memcpy(next->next_from, w->a->keys->set_id, sizeof(next->next_from));
+	next->next_threshold = m->next_threshold;
+}
+
 /* The manifest is written as it was signed, so a restart knows what is in force and can check it.
  */
-static int write_state(const struct work *w, const char *etag, struct pw_err *err)
+static int write_state(const struct work *w, const struct bundle_state *next, struct pw_err *err)
 {
 	pw_auto_buf text;
 	struct json_writer j = JSON_WRITER(&text);
 
 	pw_buf_init(&text, 2 * STATE_BYTES);
 	json_open_object(&j, NULL);
-	json_text(&j, "keySet", w->a->keys->set_id);
-	json_text(&j, "etag", etag);
+	json_text(&j, "keySet", next->set_id);
+	json_text(&j, "etag", next->etag);
+	if (next->next_keys[0]) {
+		json_text(&j, "nextKeys", next->next_keys);
+		json_text(&j, "nextFrom", next->next_from);
+		json_u64(&j, "nextThreshold", next->next_threshold);
+	}
 	json_slice(&j, "manifest", pw_buf_slice(&w->envelope.payload));
 	json_close_object(&j);
 	if (pw_buf_error(&text) < 0)
@@ -205,41 +244,37 @@ static int write_state(const struct work *w, const char *etag, struct pw_err *er
 	return pw_file_write(w->a->state_path, pw_buf_slice(&text), err);
 }
 
-static void follow(struct bundle_state *state, struct work *w, const char *etag)
-{
-	struct bundle_manifest *m = w->manifest;
-
-	bundle_state_done(state);
-	w->manifest = NULL;
-	state->applied = m;
-	state->serial = m->serial;
-	state->expires_ns = m->expires_ns;
-	memcpy(state->set_id, w->a->keys->set_id, sizeof(state->set_id));
-	memcpy(state->channel, m->channel, sizeof(state->channel));
-	memcpy(state->revision, m->revision, sizeof(state->revision));
-	(void)snprintf(state->etag, sizeof(state->etag), "%s", etag);
-}
-
-static enum bundle_reason put_in_force(struct work *w, const char *etag, struct pw_err *err)
+static enum bundle_reason put_in_force(
+	struct work *w, const char *etag, struct bundle_state *state, struct pw_err *err)
 {
 	const struct bundle b = {w->manifest, w->blobs};
 	const struct bundle_target *t = &w->a->target;
+	struct bundle_state next;
 	int r = t->dry_run(t->ctx, &b, w->a->caps, err);
 
 	if (r == -EPERM)
 		return BUNDLE_ACTION_NOT_ALLOWED;
 	if (r < 0)
 		return r == -EINVAL ? BUNDLE_INVALID_OBJECT : BUNDLE_APPLY_FAILED;
-	if (t->apply(t->ctx, &b, err) < 0 || write_state(w, etag, err) < 0)
+	next_state(w, state, etag, &next);
+	r = t->apply(t->ctx, &b, err);
+	if (r == 0)
+		r = t->save ? t->save(t->ctx, &next, err) : write_state(w, &next, err);
+	if (r < 0)
 		return BUNDLE_APPLY_FAILED;
+	bundle_state_done(state);
+	*state = next;
+	state->applied = PW_TAKE(w->manifest);
 	return BUNDLE_APPLIED;
 }
 
 static enum bundle_reason run(struct work *w, struct pw_slice envelope, const char *etag,
 	struct bundle_state *state, struct pw_err *err)
 {
-	enum bundle_reason reason = check_form(w, envelope, err);
+	enum bundle_reason reason = BUNDLE_APPLY_FAILED;
 
+	if (bundle_state_keys(state, w->a->keys, &w->keys, err) == 0)
+		reason = check_form(w, envelope, err);
 	if (reason == BUNDLE_APPLIED)
 		reason = check_serial(w, state, err);
 	if (reason == BUNDLE_APPLIED)
@@ -247,9 +282,7 @@ static enum bundle_reason run(struct work *w, struct pw_slice envelope, const ch
 	if (reason == BUNDLE_APPLIED)
 		reason = fetch_blobs(w, err);
 	if (reason == BUNDLE_APPLIED)
-		reason = put_in_force(w, etag, err);
-	if (reason == BUNDLE_APPLIED)
-		follow(state, w, etag);
+		reason = put_in_force(w, etag, state, err);
 	return reason;
 }
 
@@ -276,14 +309,38 @@ void bundle_state_done(struct bundle_state *s)
 	*s = (struct bundle_state){.serial = 0};
 }
 
+int bundle_state_keys(const struct bundle_state *s, const struct bundle_keys *local,
+	struct bundle_keys *ret, struct pw_err *err)
+{
+	int r;
+
+	if (!s->next_keys[0] || strcmp(s->next_from, local->set_id) != 0) {
+		*ret = *local;
+		return 0;
+	}
+	r = bundle_keys_parse(pw_slice_str(s->next_keys), s->next_threshold, ret, err);
+	return r < 0 ? pw_err_wrap(err, r, "keys of an earlier bundle") : 0;
+}
+
+/* The reader has checked that it fits. */
+static void copy(char *out, struct pw_slice text)
+{
+	if (text.len > 0)
+		memcpy(out, text.ptr, text.len);
+	out[text.len] = '\0';
+}
+
 static int read_state(const struct pw_json *root, struct bundle_state *s, struct pw_err *err)
 {
 	struct pw_json_reader r;
-	struct pw_slice set_id, etag, manifest;
+	struct pw_slice set_id, etag, next, from, manifest;
 
 	pw_reader_init(&r, root, err);
 	set_id = pw_read_text(&r, "keySet", true, sizeof(s->set_id) - 1);
 	etag = pw_read_text(&r, "etag", false, sizeof(s->etag) - 1);
+	next = pw_read_text(&r, "nextKeys", false, sizeof(s->next_keys) - 1);
+	from = pw_read_text(&r, "nextFrom", false, sizeof(s->next_from) - 1);
+	s->next_threshold = (uint32_t)pw_read_int(&r, "nextThreshold", 1, BUNDLE_KEYS, 1);
 	manifest = pw_read_text(&r, "manifest", true, BUNDLE_ENVELOPE_BYTES);
 	if (err->code < 0)
 		return err->code;
@@ -292,8 +349,10 @@ static int read_state(const struct pw_json *root, struct bundle_state *s, struct
 		return pw_err_set(err, -ENOMEM, "out of memory");
 	if (bundle_manifest_parse(manifest, s->applied, err) < 0)
 		return err->code;
-	memcpy(s->set_id, set_id.ptr, set_id.len);
-	memcpy(s->etag, etag.ptr ? etag.ptr : (const uint8_t *)"", etag.len);
+	copy(s->set_id, set_id);
+	copy(s->etag, etag);
+	copy(s->next_keys, next);
+	copy(s->next_from, from);
 	s->serial = s->applied->serial;
 	s->expires_ns = s->applied->expires_ns;
 	memcpy(s->channel, s->applied->channel, sizeof(s->channel));

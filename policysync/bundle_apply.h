@@ -49,6 +49,13 @@ struct bundle {
 	const struct pw_slice *blobs; /* one for each object */
 };
 
+struct bundle_state;
+enum bundle_turn {
+	BUNDLE_TURN_GO,
+	BUNDLE_TURN_WAIT,  /* another replica does it */
+	BUNDLE_TURN_AGAIN, /* it became ours, or somebody changed what was applied: apply anew */
+};
+
 /* Where objects go: a folder, or the API server. */
 struct bundle_target {
 	/* Would all of it be taken? -EINVAL with the field, -EPERM for an action past the cap. */
@@ -56,6 +63,13 @@ struct bundle_target {
 		struct pw_err *err);
 	/* Makes it the whole of what is in force; a failure leaves what was. */
 	int (*apply)(void *ctx, const struct bundle *b, struct pw_err *err);
+	/*
+	 * Where the state is kept; both NULL = in the file. save is the last step of an apply. What
+	 * load does not know stays empty; without expires_ns etag counts for nothing.
+	 */
+	int (*load)(void *ctx, struct bundle_state *ret, struct pw_err *err);
+	int (*save)(void *ctx, const struct bundle_state *next, struct pw_err *err);
+	enum bundle_turn (*turn)(void *ctx); /* before each request; NULL = always go */
 	void *ctx;
 };
 
@@ -65,14 +79,22 @@ struct bundle_state {
 	int64_t expires_ns;
 	char set_id[CRYPTO_HEX_SIZE]; /* keys that the serial counts for */
 	char etag[128], channel[64], revision[64];
+	/* Keys that a bundle put in the place of those of the local file, and the set_id of that
+	 * file: another file counts again. */
+	char next_keys[BUNDLE_NEXT_KEYS_BYTES], next_from[CRYPTO_HEX_SIZE];
+	uint32_t next_threshold;
+	bool reapply;                    /* the serial in force is applied once more; not kept */
 	struct bundle_manifest *applied; /* NULL with bundle zero */
 };
 
 int bundle_state_load(const char *path, struct bundle_state *ret, struct pw_err *err) PW_MUST_CHECK;
 void bundle_state_done(struct bundle_state *s);
+/* The keys that count now: those of the file, or the ones that a bundle signed with them named. */
+int bundle_state_keys(const struct bundle_state *s, const struct bundle_keys *local,
+	struct bundle_keys *ret, struct pw_err *err) PW_MUST_CHECK;
 
 struct bundle_apply {
-	const struct bundle_keys *keys;
+	const struct bundle_keys *keys; /* of the local file */
 	const struct bundle_caps *caps;
 	const char *channel, *state_path;
 	struct bundle_target target;

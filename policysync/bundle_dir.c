@@ -217,5 +217,5 @@ void bundle_dir_free(struct bundle_dir *d)
 
 struct bundle_target bundle_dir_target(struct bundle_dir *d)
 {
-	return (struct bundle_target){dry_run, apply, d};
+	return (struct bundle_target){.dry_run = dry_run, .apply = apply, .ctx = d};
 }

@@ -217,10 +217,31 @@ static void read_objects(const struct pw_json_reader *r, struct bundle_manifest 
 	}
 }
 
+/* Line ends of PEM are the only control bytes; bundle_keys_parse says whether they are keys. */
+static void read_keys(const struct pw_json_reader *r, struct bundle_manifest *m)
+{
+	static const char *const known[] = {"next", "threshold", NULL};
+	struct pw_json_reader keys = pw_reader_field(r, "keys");
+	struct pw_slice text;
+
+	if (!crd_is_object(&keys, false))
+		return;
+	pw_read_only(&keys, known);
+	text = pw_read_text(&keys, "next", true, sizeof(m->next_keys) - 1);
+	m->next_threshold = (uint32_t)pw_read_int(&keys, "threshold", 1, 8, 1);
+	if (crd_failed(r))
+		return;
+	if (text.len == 0 || pw_slice_find_byte(text, '\0') >= 0) {
+		crd_fail(&keys, "next", -EINVAL, "expected public keys in PEM");
+		return;
+	}
+	memcpy(m->next_keys, text.ptr, text.len);
+}
+
 static void read_manifest(const struct pw_json_reader *r, struct bundle_manifest *m)
 {
 	static const char *const known[] = {"schema", "channel", "serial", "revision", "issuedAt",
-		"expiresAt", "minAgent", "prune", "maxPrunePercent", "objects", NULL};
+		"expiresAt", "minAgent", "prune", "maxPrunePercent", "keys", "objects", NULL};
 
 	m->schema = pw_read_int(r, "schema", 1, INT32_MAX, 0);
 	if (crd_failed(r) || m->schema != BUNDLE_SCHEMA)
@@ -238,6 +259,7 @@ static void read_manifest(const struct pw_json_reader *r, struct bundle_manifest
 		crd_fail(r, "serial", -EINVAL, "is missing");
 	if (!crd_failed(r) && m->expires_ns == 0)
 		crd_fail(r, "expiresAt", -EINVAL, "is missing");
+	read_keys(r, m);
 	read_objects(r, m);
 }
 

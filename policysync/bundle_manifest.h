@@ -10,12 +10,13 @@
 #include "common/web/json.h"
 #include "policysync/crypto.h"
 
-#define BUNDLE_ENVELOPE_BYTES ((size_t)1 << 20)
-#define BUNDLE_BLOB_BYTES     ((size_t)768 << 10)
-#define BUNDLE_SIGNATURES     8
-#define BUNDLE_OBJECTS        256
-#define BUNDLE_PAYLOAD_TYPE   "application/vnd.podward.manifest+json"
-#define BUNDLE_SCHEMA         1
+#define BUNDLE_ENVELOPE_BYTES  ((size_t)1 << 20)
+#define BUNDLE_BLOB_BYTES      ((size_t)768 << 10)
+#define BUNDLE_SIGNATURES      8
+#define BUNDLE_OBJECTS         256
+#define BUNDLE_PAYLOAD_TYPE    "application/vnd.podward.manifest+json"
+#define BUNDLE_SCHEMA          1
+#define BUNDLE_NEXT_KEYS_BYTES 4096
 
 struct bundle_signature {
 	char keyid[CRYPTO_HEX_SIZE]; /* a hint only: the key that verifies counts */
@@ -46,11 +47,14 @@ struct bundle_manifest {
 	int64_t issued_ns, expires_ns; /* wall */
 	bool prune;
 	uint32_t max_prune_percent;
+	/* Keys (PEM) that bundles after this one must be signed with; "" = the same as this. */
+	char next_keys[BUNDLE_NEXT_KEYS_BYTES];
+	uint32_t next_threshold;
 	struct bundle_object objects[BUNDLE_OBJECTS];
 	size_t object_count;
 };
 
-/* About 130 KiB: for the heap. */
+/* About 140 KiB: for the heap. */
 int bundle_manifest_parse(
 	struct pw_slice payload, struct bundle_manifest *ret, struct pw_err *err) PW_MUST_CHECK;
 /* "1.2.3" against this program; a manifest that needs more is not for us. */

@@ -15,6 +15,7 @@
 #define WAIT_MAX_MS     3600000u
 #define SPLAY_MAX_MS    30000u
 #define STATUS_MS       60000
+#define TURN_MS         1000
 #define FAILURES_TOLD   10 /* then the backend counts as unreachable */
 #define ANSWER_BYTES    ((size_t)64 << 10)
 
@@ -29,7 +30,10 @@ struct bundle_sync {
 	enum bundle_reason last;
 	char last_message[480];
 	uint32_t failures;
-	bool fresh_told;
+	bool fresh_told, must_load;
+	bool active;             /* not another replica's */
+	struct bundle_told told; /* what was told last */
+	char failure[480];
 };
 
 struct answer {
@@ -107,6 +111,28 @@ static int fetch_blob(
 	return code;
 }
 
+/* Only what is new. */
+static void tell(struct bundle_sync *s)
+{
+	struct bundle_told told = {.reason = s->last,
+		.serial = s->state.serial,
+		.expires_ns = s->state.expires_ns,
+		.fresh = s->fresh_told,
+		.reachable = s->failures < FAILURES_TOLD};
+
+	if (!s->settings.on_told)
+		return;
+	(void)snprintf(told.message, sizeof(told.message), "%s", s->last_message);
+	if (!told.reachable)
+		(void)snprintf(told.unreachable, sizeof(told.unreachable), "%s", s->failure);
+	memcpy(told.revision, s->state.revision, sizeof(told.revision));
+	(void)snprintf(told.channel, sizeof(told.channel), "%s", s->settings.channel);
+	if (memcmp(&told, &s->told, sizeof(told)) == 0)
+		return;
+	s->told = told;
+	s->settings.on_told(s->settings.told_ctx, &told);
+}
+
 /* Expired rules stay in force; only somebody must know. */
 static void tell_freshness(struct bundle_sync *s)
 {
@@ -136,10 +162,10 @@ static void note_result(struct bundle_sync *s, enum bundle_reason reason, const 
 			"BundleApplied=False/%s: %s; what was in force stays", name, err->msg);
 	if (s->settings.metrics)
 		pw_metric_add(metric(s->settings.metrics, METRIC_BUNDLE_RESULTS, name, NULL), 1);
-	if (reason != BUNDLE_UNCHANGED) {
+	if (reason != BUNDLE_UNCHANGED || s->last > BUNDLE_UNCHANGED) {
 		s->last = reason;
 		(void)snprintf(s->last_message, sizeof(s->last_message), "%s",
-			reason == BUNDLE_APPLIED ? "" : err->msg);
+			reason <= BUNDLE_UNCHANGED ? "" : err->msg);
 		pw_timer_set(s->status_timer, 0, STATUS_MS);
 	}
 }
@@ -196,6 +222,7 @@ static void failed(struct bundle_sync *s, uint32_t asked_ms, const struct pw_err
 	if (asked_ms > 0)
 		ms = asked_ms < WAIT_MAX_MS ? asked_ms : WAIT_MAX_MS;
 	s->failures += s->failures < 1000;
+	(void)snprintf(s->failure, sizeof(s->failure), "%s", err->msg);
 	set(s, METRIC_BACKEND_UP, 0);
 	if (s->failures == FAILURES_TOLD)
 		pw_log_error("bundle", "BackendReachable=False: %s; next attempt in %u ms",
@@ -207,8 +234,9 @@ static void failed(struct bundle_sync *s, uint32_t asked_ms, const struct pw_err
 	pw_timer_set(s->poll_timer, ms, 0);
 }
 
-/* Long polls follow each other at once; else the interval, ± 20 %. */
-static void succeeded(struct bundle_sync *s, uint64_t took_ns)
+/* Long polls follow each other at once, and so does what comes after news: it shows whether the
+ * backend holds answers back. Else the interval, ± 20 %. */
+static void succeeded(struct bundle_sync *s, uint64_t took_ns, bool is_news)
 {
 	uint64_t ms = s->settings.poll_ms;
 
@@ -218,7 +246,7 @@ static void succeeded(struct bundle_sync *s, uint64_t took_ns)
 	set(s, METRIC_BACKEND_UP, 1);
 	set(s, METRIC_BACKEND_SUCCESS, (double)pw_wall_now().ns / 1e9);
 	ms = ms - ms / 5 + pw_random_below(ms / 5 * 2 + 1);
-	if (took_ns >= LONG_POLL_MIN)
+	if (took_ns >= LONG_POLL_MIN || is_news)
 		ms = pw_random_below(500);
 	pw_timer_set(s->poll_timer, ms, 0);
 }
@@ -235,14 +263,65 @@ static int judge(struct bundle_sync *s, const struct pw_http_response *response,
 	return pw_err_set(err, -EPROTO, "HTTP status %d", response->status);
 }
 
+static int load_state(struct bundle_sync *s, struct pw_err *err)
+{
+	const struct bundle_target *t = &s->settings.target;
+	struct bundle_state state = {.serial = 0};
+	struct bundle_keys keys;
+	int r = t->load ? t->load(t->ctx, &state, err)
+			: bundle_state_load(s->settings.state_path, &state, err);
+
+	if (r < 0)
+		return r;
+	bundle_state_done(&s->state);
+	s->state = state;
+	s->seen_etag[0] = '\0';
+	/* A change of keys or channel makes the old answer void. */
+	if (bundle_state_keys(&state, &s->settings.keys, &keys, err) == 0 &&
+		strcmp(state.set_id, keys.set_id) == 0 &&
+		strcmp(state.channel, s->settings.channel) == 0)
+		memcpy(s->seen_etag, state.etag, sizeof(s->seen_etag));
+	return 0;
+}
+
+/* True when there is something to ask for now. */
+static bool is_our_turn(struct bundle_sync *s, struct pw_err *err)
+{
+	const struct bundle_target *t = &s->settings.target;
+	enum bundle_turn turn = t->turn ? t->turn(t->ctx) : BUNDLE_TURN_GO;
+
+	s->active = turn != BUNDLE_TURN_WAIT;
+	if (!s->active) {
+		pw_timer_set(s->poll_timer, TURN_MS, 0);
+		return false;
+	}
+	s->must_load |= turn == BUNDLE_TURN_AGAIN;
+	if (s->must_load && load_state(s, err) < 0) {
+		pw_log_limited(PW_LOG_WARN, 4, "bundle", "what is in force: %s", err->msg);
+		pw_timer_set(s->poll_timer, TURN_MS, 0);
+		return false;
+	}
+	if (s->must_load) {
+		s->state.reapply = true;
+		s->seen_etag[0] = '\0';
+	}
+	s->must_load = false;
+	return true;
+}
+
 static void on_poll(void *ctx)
 {
 	struct bundle_sync *s = ctx;
 	struct pw_http_response response = {0};
 	struct pw_err err = PW_ERR_INIT;
 	struct pw_mono start = pw_mono_now();
-	int r = get_manifest(s, &response, &err);
-	uint32_t asked_ms = r == 0 ? response.retry_after_ms : 0;
+	uint32_t asked_ms;
+	int r;
+
+	if (!is_our_turn(s, &err))
+		return;
+	r = get_manifest(s, &response, &err);
+	asked_ms = r == 0 ? response.retry_after_ms : 0;
 
 	if (r == -ECANCELED)
 		return;
@@ -252,7 +331,8 @@ static void on_poll(void *ctx)
 	if (r < 0)
 		failed(s, asked_ms, &err);
 	else
-		succeeded(s, pw_mono_now().ns - start.ns);
+		succeeded(s, pw_mono_now().ns - start.ns, response.status == 200);
+	tell(s);
 	pw_http_response_done(&response);
 }
 
@@ -285,6 +365,8 @@ static void on_status(void *ctx)
 		.timeout_ms = s->settings.timeout_ms,
 		.response_limit = ANSWER_BYTES};
 
+	if (!s->active)
+		return;
 	pw_buf_init(&body, ANSWER_BYTES);
 	add_status(s, &w);
 	(void)snprintf(url, sizeof(url), "%s/v1/status", s->settings.url);
@@ -311,14 +393,10 @@ static void run(void *ctx)
 
 static int build(struct bundle_sync *s, struct pw_err *err)
 {
-	int r = bundle_state_load(s->settings.state_path, &s->state, err);
+	int r = s->settings.target.load ? 0 : load_state(s, err);
 
 	if (r < 0)
 		return pw_err_wrap(err, r, "move the bundle's state away to start with none");
-	/* A change of keys or channel makes the old answer void. */
-	if (strcmp(s->state.set_id, s->settings.keys.set_id) == 0 &&
-		strcmp(s->state.channel, s->settings.channel) == 0)
-		memcpy(s->seen_etag, s->state.etag, sizeof(s->seen_etag));
 	s->fresh_told = true;
 	s->last = BUNDLE_UNCHANGED;
 	r = pw_http_new(&s->http, err);

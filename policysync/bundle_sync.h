@@ -12,6 +12,16 @@
 #include "policysync/bundle_apply.h"
 #include "policysync/metrics.h"
 
+/* How it stands: what conditions say. */
+struct bundle_told {
+	enum bundle_reason reason; /* of the last manifest that was looked at */
+	char message[480];         /* why it was refused */
+	char revision[64], channel[64];
+	int64_t serial, expires_ns; /* 0 = bundle zero */
+	bool fresh, reachable;
+	char unreachable[480]; /* why */
+};
+
 struct bundle_sync_settings {
 	const char *url; /* without /v1 */
 	const char *channel, *cluster;
@@ -20,9 +30,11 @@ struct bundle_sync_settings {
 	uint32_t wait_s, timeout_ms; /* of a long poll; of a request beyond that */
 	struct bundle_keys keys;
 	struct bundle_caps caps;
-	const char *state_path;
+	const char *state_path;      /* where the target keeps no state */
 	struct bundle_target target; /* used on the sync's thread */
-	struct pw_metrics *metrics;  /* NULL = none */
+	void (*on_told)(void *ctx, const struct bundle_told *told); /* the sync's thread; or NULL */
+	void *told_ctx;
+	struct pw_metrics *metrics; /* NULL = none */
 };
 
 struct bundle_sync;

@@ -119,6 +119,7 @@ static void on_lease(void *ctx, bool leads)
 
 	if (k->settings.metrics)
 		pw_metric_set(metric(k->settings.metrics, METRIC_LEADER, NULL, NULL), leads);
+	kube_bundle_set_leads(k, leads);
 	while (pw_loop_post(k->loop, leads ? take_lease : lose_lease, k) < 0)
 		kube_pause_5_ms();
 }
@@ -159,7 +160,7 @@ int kube_new(struct pw_loop *loop, const struct kube_settings *settings, struct 
 	k->health.leader = settings->identity;
 	kube_watch_name(k);
 	r = kube_policies_new(loop, &policies, &k->policies, err);
-	if (r == 0 && (pod_groups_new(emit, k, &k->groups) < 0 ||
+	if (r == 0 && (kube_bundle_init(k) < 0 || pod_groups_new(emit, k, &k->groups) < 0 ||
 			      pw_timer_new(loop, on_tick, k, &k->tick) < 0 ||
 			      pw_timer_new(loop, on_status_timer, k, &k->status_timer) < 0))
 		r = pw_err_set(err, -ENOMEM, "out of memory");
@@ -240,5 +241,6 @@ void kube_free(struct kube *k)
 	kube_profiles_free(k->profiles);
 	pod_groups_free(k->groups);
 	kube_policies_free(k->policies);
+	pw_snapshot_free(k->leading);
 	free(k);
 }

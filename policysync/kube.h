@@ -8,6 +8,7 @@
  * which post to the main loop. Ceilings: those of the parts; a main loop that is full makes the
  * watches wait.
  */
+#include "policysync/bundle_sync.h"
 #include "policysync/kube_policies.h"
 #include "policysync/nodes.h"
 #include "policysync/report.h"
@@ -36,6 +37,11 @@ struct kube_parts {
 	struct report *report;
 	struct keeper *keeper;
 };
+/* For the bundle: where it is applied, and whom it tells. Any thread until kube_stop. */
+bool kube_leads(void *kube);
+void kube_hold(void *kube, bool hold);
+void kube_bundle_told(void *kube, const struct bundle_told *told);
+
 int kube_attach(struct kube *k, const struct kube_parts *parts) PW_MUST_CHECK;
 int kube_start(struct kube *k, struct pw_err *err) PW_MUST_CHECK; /* starts to watch */
 void kube_stop(struct kube *k); /* joins all threads; before nodes and publish go */

@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define BODY_MAX 4096
-/* The object itself has nothing but its name. */
-#define OBJECT                                                                    \
-	"{\"apiVersion\":\"" CRD_API_VERSION "\",\"kind\":\"RuntimeProtection\"," \
-	"\"metadata\":{\"name\":\"default\"}}"
+#define BODY_MAX 16384
+
+/* One condition as it should be. */
+struct said {
+	bool holds;
+	const char *reason;
+	char message[600];
+};
 
 static bool is_good(const struct kube_health *h)
 {
@@ -19,44 +22,104 @@ static bool is_good(const struct kube_health *h)
 	       h->policies.in_force == h->policies.analyzers;
 }
 
-static void reason_of(const struct kube_health *h, const char **reason, char *message, size_t size)
+static void say_healthy(const struct kube_health *h, struct said *s)
 {
-	*reason = "Ok";
-	(void)snprintf(message, size, "policies are in force everywhere");
+	*s = (struct said){is_good(h), "Ok", "policies are in force everywhere"};
 	if (h->policies.refused > 0) {
-		*reason = "PolicyRefused";
-		(void)snprintf(message, size,
+		s->reason = "PolicyRefused";
+		(void)snprintf(s->message, sizeof(s->message),
 			"%zu policy objects are refused; their status says why",
 			h->policies.refused);
 	} else if (h->pods.refused > 0) {
-		*reason = "Ceiling";
-		(void)snprintf(message, size, "%llu pods, owners or containers are past a ceiling",
+		s->reason = "Ceiling";
+		(void)snprintf(s->message, sizeof(s->message),
+			"%llu pods, owners or containers are past a ceiling",
 			(unsigned long long)h->pods.refused);
-	} else if (!is_good(h)) {
-		*reason = "Pending";
-		(void)snprintf(message, size,
+	} else if (!s->holds) {
+		s->reason = "Pending";
+		(void)snprintf(s->message, sizeof(s->message),
 			"the newest policies are in force at %zu of %zu analyzers",
 			h->policies.in_force, h->policies.analyzers);
 	}
 }
 
+static void say_applied(const struct kube_health *h, struct said *s)
+{
+	const struct bundle_told *t = h->bundle;
+
+	if (t->reason != BUNDLE_APPLIED && t->reason != BUNDLE_UNCHANGED) {
+		*s = (struct said){false, bundle_reason_names[t->reason], ""};
+		(void)snprintf(s->message, sizeof(s->message), "%s; serial %lld stays in force",
+			t->message, (long long)t->serial);
+		return;
+	}
+	*s = (struct said){t->serial > 0, t->serial > 0 ? "Applied" : "None",
+		"the backend has none yet; what the program brought along is in force"};
+	if (t->serial > 0)
+		(void)snprintf(s->message, sizeof(s->message), "serial %lld, revision %s",
+			(long long)t->serial, t->revision);
+}
+
+static void say(const struct kube_health *h, enum kube_health_condition which, struct said *s)
+{
+	const struct bundle_told *t = h->bundle;
+
+	switch (which) {
+	case KUBE_HEALTHY:
+		say_healthy(h, s);
+		return;
+	case KUBE_BUNDLE_APPLIED:
+		say_applied(h, s);
+		return;
+	case KUBE_BUNDLE_FRESH:
+		*s = (struct said){t->fresh, t->fresh ? "Ok" : "Expired",
+			"the bundle in force has not expired"};
+		if (!t->fresh)
+			(void)snprintf(s->message, sizeof(s->message),
+				"the bundle has expired; it stays in force until a newer one "
+				"comes");
+		return;
+	default:
+		*s = (struct said){
+			t->reachable, t->reachable ? "Ok" : "Failing", "the backend answers"};
+		if (!t->reachable)
+			(void)snprintf(s->message, sizeof(s->message), "%s", t->unreachable);
+		return;
+	}
+}
+
+static size_t condition_count(const struct kube_health *h)
+{
+	return h->bundle ? KUBE_HEALTH_CONDITIONS : 1;
+}
+
+static void add_condition(
+	const struct kube_health *h, enum kube_health_condition which, struct pw_buf *out)
+{
+	static const char *const names[] = {
+		"Healthy", "BundleApplied", "Fresh", "BackendReachable"};
+	struct said s;
+
+	say(h, which, &s);
+	(void)pw_buf_addf(out,
+		"%s{\"type\":\"%s\",\"status\":\"%s\",\"reason\":\"%s\",\"message\":",
+		which > 0 ? "," : "", names[which], s.holds ? "True" : "False", s.reason);
+	(void)pw_escape_json(out, pw_slice_str(s.message));
+	(void)pw_buf_addf(out, ",\"lastTransitionTime\":\"%s\"}", h->conditions[which].since);
+}
+
 static int write_status(const struct kube_health *h, struct pw_buf *out)
 {
-	const char *reason = NULL;
-	char message[200];
-
-	reason_of(h, &reason, message, sizeof(message));
 	(void)pw_buf_add_str(out, "{\"status\":{\"version\":\"" PODWARD_VERSION "\",\"leader\":");
 	(void)pw_escape_json(out, pw_slice_str(h->leader));
 	(void)pw_buf_addf(out,
 		",\"revision\":\"%s\",\"policies\":%zu,\"refused\":%zu,\"pods\":%llu,"
-		"\"analyzers\":\"%zu/%zu\"",
+		"\"analyzers\":\"%zu/%zu\",\"conditions\":[",
 		h->policies.revision, h->policies.objects, h->policies.refused,
 		(unsigned long long)h->pods.pods, h->policies.in_force, h->policies.analyzers);
-	return pw_buf_addf(out,
-		",\"conditions\":[{\"type\":\"Healthy\",\"status\":\"%s\",\"reason\":\"%s\","
-		"\"message\":\"%s\",\"lastTransitionTime\":\"%s\"}]}}",
-		is_good(h) ? "True" : "False", reason, message, h->since);
+	for (size_t i = 0; i < condition_count(h); i++)
+		add_condition(h, (enum kube_health_condition)i, out);
+	return pw_buf_add_str(out, "]}}");
 }
 
 static void on_written(void *ctx, const char *key, int result, const char *words)
@@ -93,16 +156,20 @@ static void on_applied(void *ctx, const char *key, int result, const char *words
 static void renew(struct kube_health *h, const struct kube_policies *policies,
 	const struct pod_groups *groups)
 {
-	bool good;
+	struct said s;
 
 	kube_policies_get_stats(policies, &h->policies);
 	pod_groups_get_stats(groups, &h->pods);
-	good = is_good(h);
-	if (!h->since[0] || good != h->was_good) {
-		pw_wall_format(pw_wall_now(), h->since);
-		(void)snprintf(h->since + 19, 2, "Z");
+	for (size_t i = 0; i < condition_count(h); i++) {
+		char *since = h->conditions[i].since;
+
+		say(h, (enum kube_health_condition)i, &s);
+		if (!since[0] || s.holds != h->conditions[i].holds) {
+			pw_wall_format(pw_wall_now(), since);
+			(void)snprintf(since + 19, 2, "Z");
+		}
+		h->conditions[i].holds = s.holds;
 	}
-	h->was_good = good;
 }
 
 static uint64_t hash_of(const struct kube_health *h)
@@ -129,7 +196,7 @@ void kube_health_tick(struct kube_health *h, struct kube_writer *writer,
 	if (hash == 0 || hash == h->written)
 		return;
 	pw_buf_init(&object, BODY_MAX);
-	(void)pw_buf_add_str(&object, OBJECT);
+	(void)pw_buf_add_str(&object, KUBE_HEALTH_OBJECT);
 	h->busy = kube_writer_post_take(writer, &write, &object) == 0;
 	h->written = h->busy ? hash : 0;
 }

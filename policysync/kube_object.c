@@ -165,7 +165,11 @@ int kube_status_write(const struct kube_status *status, const char *version, str
 	(void)pw_escape_json(out, pw_slice_str(version));
 	(void)pw_buf_addf(out, "},\"status\":{\"observedGeneration\":%lld,\"revision\":",
 		(long long)status->generation);
-	(void)pw_escape_json(out, pw_slice_str(status->revision));
+	/* An empty text is refused by some servers as null; null takes the member away. */
+	if (status->revision[0])
+		(void)pw_escape_json(out, pw_slice_str(status->revision));
+	else
+		(void)pw_buf_add_str(out, "null");
 	(void)pw_buf_add_str(out, ",\"analyzers\":");
 	(void)pw_escape_json(out, pw_slice_str(status->analyzers));
 	(void)pw_buf_add_str(out, ",\"conditions\":[");

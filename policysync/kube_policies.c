@@ -28,9 +28,9 @@ struct kube_policies {
 	struct publish_progress progress;
 	uint64_t serial;
 	char revision[33];
-	uint64_t problems; /* hash of those that were published */
-	uint64_t refused;  /* past the ceiling */
-	bool gathering, synced;
+	uint64_t problems;                    /* hash of those that were published */
+	uint64_t refused;                     /* past the ceiling */
+	bool gathering, synced, held, missed; /* missed: something changed while it was held */
 };
 
 static void entry_free(struct entry *e)
@@ -56,10 +56,27 @@ static struct entry *find(const struct kube_policies *k, const char *key)
 
 static void gather(struct kube_policies *k)
 {
-	if (k->gathering || !k->synced)
+	if (k->held)
+		k->missed = true;
+	if (k->gathering || k->held || !k->synced)
 		return;
 	k->gathering = true;
 	pw_timer_set(k->timer, KUBE_POLICIES_GATHER_MS, 0);
+}
+
+void kube_policies_hold(struct kube_policies *k, bool hold)
+{
+	k->held = hold;
+	if (hold && k->gathering) {
+		pw_timer_stop(k->timer);
+		k->gathering = false;
+		k->missed = true;
+	}
+	if (hold || !k->missed || !k->synced)
+		return;
+	k->missed = false;
+	k->gathering = true;
+	pw_timer_set(k->timer, KUBE_POLICIES_SETTLE_MS, 0);
 }
 
 /* --- making a set
@@ -458,7 +475,7 @@ void kube_policies_each_stale(struct kube_policies *k,
 {
 	struct entry *e, *tmp;
 
-	if (k->gathering || !k->synced)
+	if (k->gathering || k->held || !k->synced)
 		return;
 	HASH_ITER (hh, k->entries, e, tmp) {
 		struct kube_status wanted;

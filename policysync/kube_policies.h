@@ -16,6 +16,7 @@
 #include "policysync/publish.h"
 
 #define KUBE_POLICIES_GATHER_MS 50
+#define KUBE_POLICIES_SETTLE_MS 500 /* after a hold: the last writes come by the watch */
 
 struct kube_policies;
 
@@ -39,6 +40,8 @@ struct pw_snapshot *kube_policies_snapshot(struct kube_policies *k);
 
 void kube_policies_put_take(struct kube_policies *k, struct kube_object *o);
 void kube_policies_remove(struct kube_policies *k, const char *key);
+/* While it is held nothing is published: objects that belong together are being written. */
+void kube_policies_hold(struct kube_policies *k, bool hold);
 void kube_policies_set_synced(struct kube_policies *k); /* every kind was listed */
 void kube_policies_set_progress(struct kube_policies *k, const struct publish_progress *progress);
 void kube_policies_get_stats(const struct kube_policies *k, struct kube_policies_stats *ret);

@@ -35,6 +35,8 @@ struct kube {
 	struct kube_parts parts;
 	struct kind kinds[KUBE_KINDS];
 	bool leads, ready, stopped;
+	struct pw_snapshot *leading; /* const bool: leads, for other threads */
+	struct bundle_told bundle;
 	struct kube_health health;
 };
 
@@ -44,3 +46,5 @@ void kube_watch_stop(struct kube *k); /* joins the threads */
 /* on_ready(false) with the kind that was not listed yet. */
 void kube_watch_tell_waiting(struct kube *k);
 void kube_pause_5_ms(void);
+int kube_bundle_init(struct kube *k) PW_MUST_CHECK;
+void kube_bundle_set_leads(struct kube *k, bool leads); /* any thread */

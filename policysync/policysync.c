@@ -136,12 +136,20 @@ static void on_bundle(void *ctx)
 
 static int start_bundle(struct policysync *p, struct pw_err *err)
 {
+	const struct bundle_kube_settings kube = {.kube = {.kubeconfig = p->settings->kubeconfig},
+		.leads = kube_leads,
+		.hold = kube_hold,
+		.ctx = p->kube};
+
 	return bundle_start(&(struct bundle_config){.settings = &p->settings->bundle,
 				    .state_dir = p->settings->state_dir,
 				    .cluster = p->settings->cluster,
 				    .metrics = p->metrics,
 				    .changed = on_bundle,
-				    .ctx = p},
+				    .ctx = p,
+				    .kube = p->kube ? &kube : NULL,
+				    .on_told = p->kube ? kube_bundle_told : NULL,
+				    .told_ctx = p->kube},
 		&p->bundle, err);
 }
 

@@ -155,8 +155,7 @@ int settings_check_kube(const struct settings *s, struct pw_err *err)
 		const char *name;
 		bool given;
 	} not_with[] = {{"policies", s->policies != NULL},
-		{"runtime-socket", s->runtime_socket != NULL},
-		{"backend-url", s->bundle.url != NULL}},
+		{"runtime-socket", s->runtime_socket != NULL}},
 	  only_with[] = {{"kubeconfig", s->kubeconfig != NULL}, {"replica", s->replica != NULL}};
 
 	for (size_t i = 0; s->kube && i < PW_COUNT(not_with); i++)

@@ -90,7 +90,7 @@ def stamp(moment):
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def publish(files, keys, serial, out, channel="stable", days=30.0, **more):
+def publish(files, keys, serial, out, channel="stable", days=30.0, next_keys=None, **more):
     """Writes blobs and manifest; returns the payload. more goes into the payload as it is."""
     objects = []
     for path in files:
@@ -101,6 +101,8 @@ def publish(files, keys, serial, out, channel="stable", days=30.0, **more):
     payload = {"schema": 1, "channel": channel, "serial": serial, "revision": f"{serial}", "prune": True,
                "issuedAt": stamp(now), "expiresAt": stamp(now + datetime.timedelta(days=days)), "objects": objects,
                **more}
+    if next_keys:
+        payload["keys"] = next_keys
     data = json.dumps(payload).encode()
     envelope = {"payloadType": PAYLOAD_TYPE, "payload": base64.b64encode(data).decode(),
                 "signatures": [sign(key, data) for key in keys]}
@@ -108,10 +110,22 @@ def publish(files, keys, serial, out, channel="stable", days=30.0, **more):
     return payload
 
 
+def rotation(files, threshold=1):
+    """What a payload says of the keys that count after it."""
+    texts = []
+    for path in files:
+        with open(path, encoding="ascii") as f:
+            texts.append(f.read())
+    return {"next": "".join(texts), "threshold": threshold} if texts else None
+
+
 def main():
     parser = argparse.ArgumentParser(description="sign objects as a bundle")
     parser.add_argument("--new-key", metavar="KEY.pem")
     parser.add_argument("--key", action="append", default=[], metavar="KEY.pem")
+    parser.add_argument("--next-key", action="append", default=[], metavar="KEY.pub",
+                        help="public key that later bundles must be signed with")
+    parser.add_argument("--next-threshold", type=int, default=1, help="how many of those must sign")
     parser.add_argument("--serial", type=int)
     parser.add_argument("--channel", default="stable")
     parser.add_argument("--days", type=float, default=30.0, help="until it expires")
@@ -124,7 +138,7 @@ def main():
     if not (arguments.key and arguments.serial and arguments.out and arguments.files):
         parser.error("--key, --serial, --out and files are needed")
     payload = publish(arguments.files, arguments.key, arguments.serial, arguments.out, arguments.channel,
-                      arguments.days)
+                      arguments.days, next_keys=rotation(arguments.next_key, arguments.next_threshold))
     print(f"serial {payload['serial']}, {len(payload['objects'])} objects, until {payload['expiresAt']}")
     return 0
 

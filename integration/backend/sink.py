@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The write half of the reference backend: takes alerts and status reports over HTTP, keeps each once.
+With --site it is the read half too, and holds the answer for a manifest back until there is a newer one.
 
 POST /v1/alerts   OCSF findings, one per line, gzip or plain -> {"accepted": n, "rejected": [...]}
 POST /v1/status   JSON, the newest is kept for each cluster
 GET  /v1/figures  what was taken, for tests
+GET  /v1/manifest/CHANNEL, /v1/blobs/sha256/HEX   files of the site; If-None-Match with Prefer: wait=N
+                  is answered when the manifest changes, or with 304 after N seconds
 
 An Idempotency-Key that was answered with 2xx before is answered again without looking at the body; an
 alert whose finding_info.uid is known is accepted and not kept again. With --faults a share of requests
@@ -12,10 +15,12 @@ fails as real backends do: 500, 429, an answer that never comes, or one that com
 were kept.
 """
 import argparse
+import hashlib
 import http.server
 import json
 import os
 import random
+import re
 import sqlite3
 import sys
 import threading
@@ -23,6 +28,8 @@ import time
 import zlib
 
 BODY_BYTES = 8 << 20
+WAIT_MAX_S = 300
+SITE_PATHS = re.compile(r"/v1/(manifest/[a-z0-9-]{1,63}|blobs/sha256/[0-9a-f]{64})")
 FAULTS = ("500", "429", "silent", "late")
 
 
@@ -41,7 +48,7 @@ class Ledger:
             CREATE TABLE IF NOT EXISTS alerts(id TEXT PRIMARY KEY, finding TEXT NOT NULL, times INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS keys(key TEXT PRIMARY KEY, answer TEXT NOT NULL);
             CREATE TABLE IF NOT EXISTS status(cluster TEXT PRIMARY KEY, body TEXT NOT NULL);""")
-        self.figures = {"requests": 0, "repeated_keys": 0, "repeated_alerts": 0, "rejected": 0,
+        self.figures = {"requests": 0, "served": 0, "unchanged": 0, "repeated_keys": 0, "repeated_alerts": 0, "rejected": 0,
                         **{"fault_" + f: 0 for f in FAULTS}}
 
     def answered(self, key):
@@ -92,7 +99,7 @@ class Ledger:
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "podward-reference-backend"
-    ledger, faults, token, silence = None, 0.0, None, 5.0
+    ledger, faults, token, silence, site = None, 0.0, None, 5.0, None
 
     def log_message(self, *_):
         pass
@@ -168,7 +175,43 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
+    def site_file(self):
+        """(ETag, bytes) of the file that the path names, or None."""
+        try:
+            with open(os.path.join(self.site, self.path.lstrip("/")), "rb") as f:
+                data = f.read()
+        except OSError:
+            return None
+        return f'"{hashlib.sha256(data).hexdigest()[:32]}"', data
+
+    def wait_s(self):
+        wish = re.search(r"\bwait=(\d{1,6})", self.headers.get("Prefer", ""))
+        return min(int(wish.group(1)), WAIT_MAX_S) if wish and self.path.startswith("/v1/manifest/") else 0
+
+    def serve_site(self):
+        known = self.headers.get("If-None-Match")
+        end = time.monotonic() + self.wait_s()
+        found = self.site_file()
+        while (found is None or found[0] == known) and time.monotonic() < end:
+            time.sleep(0.05)
+            found = self.site_file()
+        if found is None:
+            return self.answer(404, '{"message": "no such file"}')
+        self.ledger.figures["unchanged" if found[0] == known else "served"] += 1
+        self.send_response(304 if found[0] == known else 200)
+        self.send_header("ETag", found[0])
+        if found[0] != known:
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(len(found[1])))
+        self.end_headers()
+        if found[0] != known:
+            self.wfile.write(found[1])
+        return None
+
     def do_GET(self):
+        if self.site and SITE_PATHS.fullmatch(self.path):
+            self.serve_site()
+            return
         if self.path == "/v1/figures":
             self.answer(200, json.dumps(self.ledger.summary()))
         else:
@@ -182,10 +225,10 @@ class Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def serve(port, ledger_path=None, faults=0.0, silence=5.0, token=None):
+def serve(port, ledger_path=None, faults=0.0, silence=5.0, token=None, site=None):
     """A running server; .ledger has what was taken. End it with shutdown()."""
     handler = type("Handler", (Handler,), {"ledger": Ledger(ledger_path), "faults": faults, "silence": silence,
-                                           "token": token})
+                                           "token": token, "site": site})
     server = Server(("127.0.0.1", port), handler)
     server.daemon_threads = True
     server.ledger = handler.ledger
@@ -198,13 +241,14 @@ def main():
     parser.add_argument("--port", type=int, default=8480)
     parser.add_argument("--ledger", help="SQLite file; in memory without it")
     parser.add_argument("--token-file", help="file with the bearer token that clients must send")
+    parser.add_argument("--site", help="folder made by sign_bundle.py, served too")
     parser.add_argument("--faults", type=float, default=0.0, help="share of requests that fail, 0 to 1")
     arguments = parser.parse_args()
     token = None
     if arguments.token_file:
         with open(arguments.token_file, encoding="utf-8") as f:
             token = f.read().strip()
-    server = serve(arguments.port, arguments.ledger, arguments.faults, token=token)
+    server = serve(arguments.port, arguments.ledger, arguments.faults, token=token, site=arguments.site)
     print(f"sink on http://127.0.0.1:{server.server_address[1]} (pid {os.getpid()})", flush=True)
     threading.Event().wait()
 

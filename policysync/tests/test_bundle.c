@@ -5,6 +5,7 @@
  */
 #include "fixture.h"
 
+#include "common/base/escape.h"
 #include "common/base/file.h"
 #include "common/testing/oom.h"
 #include "policysync/bundle_dir.h"
@@ -119,7 +120,7 @@ static int setup(void **state)
 		.caps = &f->caps,
 		.channel = "stable",
 		.state_path = f->state_path,
-		.target = {dry_run, failing_apply, f},
+		.target = {.dry_run = dry_run, .apply = failing_apply, .ctx = f},
 		.fetch = fetch,
 		.fetch_ctx = f};
 	*state = f;
@@ -157,7 +158,8 @@ struct wish {
 	const char *channel, *expires, *min_agent, *prune;
 	const char *kind; /* of the first object */
 	size_t size_off;  /* added to the size of the first object */
-	int signer;       /* -1 = nobody, 9 = both trusted ones */
+	int signer;       /* -1 = nobody, 9 = both trusted ones, 8 = first and third */
+	int next_signer;  /* the manifest makes its key the only one that counts; 0 = it does not */
 	bool break_payload;
 };
 
@@ -197,6 +199,20 @@ static void add_signature(struct pw_buf *out, EVP_PKEY *key, struct pw_slice pay
 	pw_buf_done(&pae);
 }
 
+static void add_next_key(struct pw_buf *out, EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *pem;
+	long len;
+
+	assert_int_equal(PEM_write_bio_PUBKEY(bio, key), 1);
+	len = BIO_get_mem_data(bio, &pem);
+	(void)pw_buf_add_str(out, "\"keys\":{\"threshold\":1,\"next\":");
+	(void)pw_escape_json(out, pw_slice_of(pem, (size_t)len));
+	(void)pw_buf_add_str(out, "},");
+	BIO_free(bio);
+}
+
 static void make_envelope(struct fixture *f, const struct wish *w, struct pw_buf *out)
 {
 	struct pw_buf payload;
@@ -205,10 +221,13 @@ static void make_envelope(struct fixture *f, const struct wish *w, struct pw_buf
 	pw_buf_init(out, 4 << 20);
 	(void)pw_buf_addf(&payload,
 		"{\"schema\":%d,\"channel\":\"%s\",\"serial\":%lld,\"revision\":\"r\","
-		"\"expiresAt\":\"%s\",\"minAgent\":\"%s\",\"prune\":%s,\"objects\":[",
+		"\"expiresAt\":\"%s\",\"minAgent\":\"%s\",\"prune\":%s,",
 		w->schema ? w->schema : 1, w->channel ? w->channel : "stable", (long long)w->serial,
 		w->expires ? w->expires : "2200-01-01T00:00:00Z",
 		w->min_agent ? w->min_agent : "0.0.1", w->prune ? w->prune : "true");
+	if (w->next_signer)
+		add_next_key(&payload, f->signers[w->next_signer]);
+	(void)pw_buf_add_str(&payload, "\"objects\":[");
 	add_objects(f, w, &payload);
 	(void)pw_buf_add_str(&payload, "]}");
 	(void)pw_buf_add_str(out, "{\"payloadType\":\"" BUNDLE_PAYLOAD_TYPE "\",\"payload\":\"");
@@ -219,10 +238,11 @@ static void make_envelope(struct fixture *f, const struct wish *w, struct pw_buf
 		payload.data[payload.len - 3] = '}';
 	(void)pw_buf_add_str(out, "\",\"signatures\":[");
 	if (w->signer >= 0)
-		add_signature(out, f->signers[w->signer == 9 ? 0 : w->signer],
+		add_signature(out, f->signers[w->signer >= 8 ? 0 : w->signer],
 			pw_buf_slice(&payload), true);
-	if (w->signer == 9)
-		add_signature(out, f->signers[1], pw_buf_slice(&payload), false);
+	if (w->signer >= 8)
+		add_signature(
+			out, f->signers[w->signer == 9 ? 1 : 2], pw_buf_slice(&payload), false);
 	(void)pw_buf_add_str(out, "]}");
 	pw_buf_done(&payload);
 }
@@ -505,6 +525,42 @@ static void other_trusted_keys_start_a_counter_of_their_own(void **state)
 	expect_in_force(f, 3, audit_policy);
 }
 
+static void a_bundle_rotates_the_keys_and_the_local_file_has_the_last_word(void **state)
+{
+	struct fixture *f = *state;
+	struct bundle_state again;
+	struct pw_err err = PW_ERR_INIT;
+
+	f->blobs[0] = policy;
+	must_apply(f, &(struct wish){.serial = 10, .signer = 8, .next_signer = 2});
+	f->blobs[0] = audit_policy;
+	assert_int_equal(offer(f, &(struct wish){.serial = 11}, &err), BUNDLE_SIGNATURE_INVALID);
+	expect_in_force(f, 10, policy);
+	/* A restart knows it too. */
+	assert_int_equal(bundle_state_load(f->state_path, &again, &err), 0);
+	bundle_state_done(&f->state);
+	f->state = again;
+	must_apply(f, &(struct wish){.serial = 2, .signer = 2});
+	expect_in_force(f, 2, audit_policy);
+	pw_err_clear(&err);
+	assert_int_equal(
+		offer(f, &(struct wish){.serial = 1, .signer = 2}, &err), BUNDLE_ROLLBACK_REFUSED);
+	read_keys(f, 1, 1);
+	must_apply(f, &(struct wish){.serial = 1, .signer = 0});
+}
+
+static void what_is_in_force_is_applied_once_more_when_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	f->blobs[0] = policy;
+	must_apply(f, &(struct wish){.serial = 7});
+	f->state.reapply = true;
+	must_apply(f, &(struct wish){.serial = 7, .expires = "2001-01-01T00:00:00Z"});
+	assert_int_equal(f->changes, 2);
+	assert_false(f->state.reapply);
+}
+
 static void keys_that_cannot_be_meant_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -578,6 +634,8 @@ int main(void)
 		T(garbage_is_refused_before_anything_else),
 		T(with_two_of_two_both_must_sign),
 		T(other_trusted_keys_start_a_counter_of_their_own),
+		T(a_bundle_rotates_the_keys_and_the_local_file_has_the_last_word),
+		T(what_is_in_force_is_applied_once_more_when_asked),
 		T(keys_that_cannot_be_meant_are_refused),
 		T(a_damaged_state_file_is_told_and_never_taken_for_none),
 		T(running_out_of_memory_refuses_nothing_for_good),
