@@ -67,7 +67,8 @@ DOORS = [
     ("threads.h", []),
 ]
 # a door may also be opened by the tests beside it
-DOOR_TESTS = {"openssl/*": ["common/rpc/tests/*", "policysync/tests/test_bundle.c"],
+DOOR_TESTS = {"openssl/*": ["common/rpc/tests/*", "policysync/tests/test_bundle.c",
+                            "policysync/tests/bundle_fixture.h"],
               "zlib.h": ["common/web/tests/*"],
               "bpf/*": ["collector/tests/*", "collector/bpf/tests/*"],
               "sqlite3.h": ["policysync/tests/*"],
