@@ -263,5 +263,11 @@ void judge_commit(struct judge *j, struct groups *groups, const struct report *r
 		suppress_put(g->suppress, report_id_of(a->id.data), a->window_wall_ns);
 		budget_commit(&g->budget, j->pass);
 	}
+	sig_matcher_keep(j->matcher);
 	j->pass++;
+}
+
+void judge_undo(struct judge *j)
+{
+	sig_matcher_undo(j->matcher);
 }

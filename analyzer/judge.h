@@ -58,7 +58,10 @@ struct judge_case {
 
 int judge_new(struct judge **ret) PW_MUST_CHECK;
 void judge_free(struct judge *j); /* NULL is fine */
-/* 0, or -ENOMEM: then the batch must be judged again as a whole, its report thrown away. */
+/* 0, or -ENOMEM: then the batch must be judged again as a whole, its report thrown away, and
+ * judge_undo called. */
 int judge_event(struct judge *j, const struct judge_case *c) PW_MUST_CHECK;
 /* The report of a whole batch is complete: its alerts count as announced from now on. */
 void judge_commit(struct judge *j, struct groups *groups, const struct report *report);
+/* The batch will come again: aggregates have not counted it. */
+void judge_undo(struct judge *j);

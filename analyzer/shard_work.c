@@ -165,6 +165,8 @@ int shard_work_batch(struct shard_work *w, const struct shard_batch *b, const st
 	r = run_pass(&pass);
 	if (r == 0)
 		judge_commit(w->judge, w->groups, report);
+	else
+		judge_undo(w->judge);
 	if (r < 0 || report_is_empty(report))
 		report_free(report);
 	else

@@ -386,6 +386,18 @@ uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t 
 	return found;
 }
 
+void sig_matcher_keep(struct sig_matcher *m)
+{
+	if (m->counts)
+		sig_counts_keep(m->counts);
+}
+
+void sig_matcher_undo(struct sig_matcher *m)
+{
+	if (m->counts)
+		sig_counts_undo(m->counts);
+}
+
 struct sig_matcher_stats sig_matcher_stats(const struct sig_matcher *m)
 {
 	struct sig_matcher_stats s = m->stats;

@@ -31,4 +31,7 @@ int sig_matcher_use(struct sig_matcher *m, const struct sig_set *set) PW_MUST_CH
  */
 uint32_t sig_match(struct sig_matcher *m, struct field_ctx *ctx, const uint64_t *off,
 	const struct sig_rule **out, uint32_t limit);
+/* A batch was judged as a whole; or it was not and comes again, then aggregates forget it. */
+void sig_matcher_keep(struct sig_matcher *m);
+void sig_matcher_undo(struct sig_matcher *m);
 struct sig_matcher_stats sig_matcher_stats(const struct sig_matcher *m);

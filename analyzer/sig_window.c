@@ -119,7 +119,14 @@ struct match {
 struct count {
 	uint64_t key; /* 0 = free */
 	int64_t touched_ns;
+	uint64_t pass; /* in which it was last put into the log; 0 = never */
 	uint32_t next; /* the oldest match, once the ring is full */
+};
+
+/* A count as it was before this pass; behind it its ring. */
+struct saved {
+	uint32_t table, index;
+	struct count count;
 };
 
 struct table {
@@ -130,7 +137,9 @@ struct table {
 
 struct sig_counts {
 	uint32_t table_count;
-	uint64_t forgotten;
+	uint64_t forgotten, pass;
+	uint8_t *log; /* of struct saved and rings, in order */
+	size_t log_bytes, log_used;
 	struct table tables[];
 };
 
@@ -145,12 +154,29 @@ static uint32_t sets_of(const struct sig_window *w, uint32_t windows)
 	return sets;
 }
 
+static size_t saved_size(const struct table *t)
+{
+	return sizeof(struct saved) + t->ring * sizeof(struct match);
+}
+
+static int make_log(struct sig_counts *c)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < c->table_count; i++)
+		bytes += (size_t)c->tables[i].sets * WAYS * saved_size(&c->tables[i]);
+	c->log_bytes = bytes < SIG_WINDOW_LOG_BYTES ? bytes : SIG_WINDOW_LOG_BYTES;
+	c->log = pw_alloc0(c->log_bytes, 1);
+	return c->log ? 0 : -ENOMEM;
+}
+
 int sig_counts_new(const struct sig_window *const *windows, uint32_t count, struct sig_counts **ret)
 {
 	struct sig_counts *c = pw_alloc0(1, sizeof(*c) + count * sizeof(c->tables[0]));
 
 	if (!c)
 		return -ENOMEM;
+	c->pass = 1;
 	for (uint32_t i = 0; i < count; i++) {
 		struct table *t = &c->tables[i];
 
@@ -164,6 +190,10 @@ int sig_counts_new(const struct sig_window *const *windows, uint32_t count, stru
 			return -ENOMEM;
 		}
 	}
+	if (make_log(c) < 0) {
+		sig_counts_free(c);
+		return -ENOMEM;
+	}
 	*ret = c;
 	return 0;
 }
@@ -176,6 +206,7 @@ void sig_counts_free(struct sig_counts *c)
 		free(c->tables[i].counts);
 		free(c->tables[i].matches);
 	}
+	free(c->log);
 	free(c);
 }
 
@@ -207,21 +238,61 @@ static uint64_t key_of(const struct sig_window *w, struct field_ctx *ctx)
 	return key ? key : 1;
 }
 
+/* ---- taking back ---- */
+/* What was there before this pass is kept once; a full log keeps no more of this pass. */
+static void save(struct sig_counts *c, struct table *t, uint32_t i)
+{
+	struct saved s = {(uint32_t)(t - c->tables), i, t->counts[i]};
+	uint8_t *to = c->log + c->log_used;
+
+	if (t->counts[i].pass == c->pass || saved_size(t) > c->log_bytes - c->log_used)
+		return;
+	memcpy(to, &s, sizeof(s));
+	memcpy(to + sizeof(s), &t->matches[(size_t)i * t->ring], saved_size(t) - sizeof(s));
+	c->log_used += saved_size(t);
+	t->counts[i].pass = c->pass;
+}
+
+void sig_counts_keep(struct sig_counts *c)
+{
+	c->log_used = 0;
+	c->pass++;
+}
+
+void sig_counts_undo(struct sig_counts *c)
+{
+	for (size_t at = 0; at < c->log_used;) {
+		struct saved s;
+		struct table *t;
+
+		memcpy(&s, c->log + at, sizeof(s));
+		t = &c->tables[s.table];
+		t->counts[s.index] = s.count;
+		memcpy(&t->matches[(size_t)s.index * t->ring], c->log + at + sizeof(s),
+			saved_size(t) - sizeof(s));
+		at += saved_size(t);
+	}
+	sig_counts_keep(c);
+}
+
 /* The count of the key; an old one makes room. */
 static uint32_t find_count(struct sig_counts *c, struct table *t, uint64_t key)
 {
 	uint32_t base = (uint32_t)(key >> 32) % t->sets * WAYS, oldest = base;
 
 	for (uint32_t i = base; i < base + WAYS; i++) {
-		if (t->counts[i].key == key)
+		if (t->counts[i].key == key) {
+			save(c, t, i);
 			return i;
+		}
 		if (t->counts[oldest].key &&
 			(!t->counts[i].key ||
 				t->counts[i].touched_ns < t->counts[oldest].touched_ns))
 			oldest = i;
 	}
+	save(c, t, oldest);
 	c->forgotten += t->counts[oldest].key != 0;
-	t->counts[oldest] = (struct count){.key = key};
+	t->counts[oldest] = (struct count){.key = key, .pass = t->counts[oldest].pass};
 	memset(&t->matches[(size_t)oldest * t->ring], 0, t->ring * sizeof(struct match));
 	return oldest;
 }

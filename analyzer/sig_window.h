@@ -7,14 +7,16 @@
  * it fires its count starts anew. Time is the events' own.
  * Thread: parsed by the compiling one; the counts belong to one shard. Ceilings: NUMBER at most
  * SIG_WINDOW_MOST, two fields, SIG_WINDOW_BYTES of counts; when they are full the count that was
- * touched longest ago is given up and counted as forgotten.
+ * touched longest ago is given up and counted as forgotten. What a pass over a batch
+ * changed can be taken back, for SIG_WINDOW_LOG_BYTES of counts.
  */
 #include "analyzer/sig_atom.h"
 
-#define SIG_WINDOW_MOST  1024u
-#define SIG_WINDOW_BY    2u
-#define SIG_WINDOW_RULES 256u
-#define SIG_WINDOW_BYTES (4u << 20)
+#define SIG_WINDOW_MOST      1024u
+#define SIG_WINDOW_BY        2u
+#define SIG_WINDOW_RULES     256u
+#define SIG_WINDOW_BYTES     (4u << 20)
+#define SIG_WINDOW_LOG_BYTES (1u << 20)
 
 struct sig_window {
 	const struct sig_source *distinct; /* NULL = every match counts */
@@ -37,3 +39,6 @@ void sig_counts_free(struct sig_counts *c); /* NULL is fine */
 uint64_t sig_counts_forgotten(const struct sig_counts *c);
 /* One more match, of the context's event; true when the rule fires. */
 bool sig_counts_add(struct sig_counts *c, const struct sig_window *w, struct field_ctx *ctx);
+/* The pass over a batch is over: what it counted stays, or is as if it had not been. */
+void sig_counts_keep(struct sig_counts *c);
+void sig_counts_undo(struct sig_counts *c);

@@ -512,6 +512,44 @@ static void judging_survives_lack_of_memory(void **state)
 	bench_done(&b);
 }
 
+struct again {
+	struct bench bench;
+	uint32_t judged; /* as a whole */
+};
+
+/* The rule of two fires with every second batch, whatever failed in between. */
+static int judge_again(void *ctx)
+{
+	static const struct kit_row row = {PW_EVENT_EXEC, KIT_MINER, "/tmp/xmrig", 0, 0, 0};
+	struct again *a = ctx;
+	struct report *report;
+	int r = feed(&a->bench, &row, 1, &report);
+
+	if (r < 0)
+		return r;
+	a->judged++;
+	assert_int_equal(report->occurrence_count, a->judged % 2 ? 1 : 2);
+	report_free(report);
+	return 0;
+}
+
+static void a_batch_that_comes_again_is_counted_once(void **state)
+{
+	struct again a = {.judged = 0};
+	struct kit_snapshot *s = &a.bench.snapshot;
+
+	(void)state;
+	bench_init(&a.bench);
+	kit_profile(s, kit_policy(s, "", "d", TIER(DEFAULT)), 0);
+	kit_signature(s, "twice", "proc.name = xmrig", false)->aggregate =
+		kit_bytes("count within 1h >= 2");
+	(void)kit_signature(s, "miner", "proc.name = xmrig", false); /* its alert needs memory */
+	a.bench.policy = kit_compile(s);
+	assert_true(pw_oom_loop(judge_again, &a) > 0);
+	assert_true(a.judged > 0);
+	bench_done(&a.bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +566,7 @@ int main(void)
 		cmocka_unit_test(large_flushes_come_in_messages_of_bounded_size),
 		cmocka_unit_test(the_same_batches_give_byte_identical_alerts),
 		cmocka_unit_test(judging_survives_lack_of_memory),
+		cmocka_unit_test(a_batch_that_comes_again_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,45 @@ static void a_wrong_aggregate_refuses_its_rule(void **state)
 	}
 }
 
+static void what_is_taken_back_was_not_counted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	load(&w, "count by proc.pid within 10s >= 3");
+	assert_false(fires(&w, 1, 80, 100));
+	sig_matcher_keep(w.matcher);
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_false(fires(&w, 1, 80, 101));
+		assert_true(fires(&w, 1, 80, 102)); /* and starts anew */
+		assert_false(fires(&w, 1, 80, 103));
+		assert_false(fires(&w, 2, 80, 103));
+		sig_matcher_undo(w.matcher);
+	}
+	assert_false(fires(&w, 1, 80, 104));
+	sig_matcher_keep(w.matcher);
+	sig_matcher_undo(w.matcher); /* nothing is left of what was kept */
+	assert_true(fires(&w, 1, 80, 105));
+	assert_false(fires(&w, 2, 80, 105));
+	assert_false(fires(&w, 2, 80, 105));
+	assert_true(fires(&w, 2, 80, 105));
+	unload(&w);
+}
+
+/* Counts are evicted and taken back in the same pass. */
+static void a_full_log_stays_within_its_bounds(void **state)
+{
+	struct world w;
+
+	(void)state;
+	load(&w, "count by proc.pid within 24h >= 1024");
+	for (uint32_t pid = 1; pid < 5000; pid++)
+		assert_false(fires(&w, pid, 80, 1));
+	sig_matcher_undo(w.matcher);
+	assert_false(fires(&w, 1, 80, 2));
+	unload(&w);
+}
+
 static int use_once(void *ctx)
 {
 	struct sig_matcher *m = NULL;
@@ -191,6 +230,8 @@ int main(void)
 		cmocka_unit_test(distinct_counts_values_and_by_keeps_them_apart),
 		cmocka_unit_test(folded_repeats_count_as_what_they_stand_for),
 		cmocka_unit_test(counts_past_the_ceiling_are_forgotten_and_counted),
+		cmocka_unit_test(what_is_taken_back_was_not_counted),
+		cmocka_unit_test(a_full_log_stays_within_its_bounds),
 		cmocka_unit_test(a_wrong_aggregate_refuses_its_rule),
 		cmocka_unit_test(a_matcher_survives_lack_of_memory),
 	};
