@@ -62,6 +62,8 @@ static void take_notes(void *ctx)
 		struct shard_note *note;
 
 		while (e->intake && (note = shard_take(e->state.shards[i]))) {
+			if (e->feed)
+				policy_feed_on_report(e->feed, note->report);
 			if (note->kind == SHARD_NOTE_LOAD)
 				profile_load_note(e->load, note);
 			else

@@ -120,6 +120,7 @@ static void collect_rpc(struct metrics *m, const struct state_rpc *s)
 	counter(m, METRIC_POLICY_SNAPSHOTS, "in_force", s->feed.snapshots - s->feed.refused);
 	counter(m, METRIC_POLICY_SNAPSHOTS, "refused", s->feed.refused);
 	gauge(m, METRIC_POLICY_SERIAL, NULL, s->feed.serial);
+	counter(m, METRIC_CANARY_ROLLBACKS, NULL, s->feed.canary_rollbacks);
 }
 
 static void collect_connections(struct metrics *m)

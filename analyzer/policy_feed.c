@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/policy_feed.h"
 
+#include "analyzer/canary.h"
 #include "common/base/escape.h"
 #include "common/base/log.h"
+#include "common/wire/arena_alloc.h"
 
 #include <errno.h>
 
 #define SNAPSHOT_BYTES (64u << 20)
+#define LIST_BYTES     (1u << 20)
 
 struct policy_feed {
 	struct policy_feed_config config;
 	struct pw_stream *stream;
 	struct policy_feed_stats stats;
+	struct canary *canary;
+	uint8_t *last; /* the snapshot in force as it came, while a set is on trial */
+	size_t last_size;
 	/* The answer that waits for its turn to be sent; the next snapshot is read after it. */
-	bool status_waits;
+	bool status_waits, is_read_due;
 	uint64_t status_serial;
 	bool in_force;
 	struct pw_err refusal;
@@ -107,24 +113,62 @@ static void try_status(struct policy_feed *f)
 	if (r == -EAGAIN)
 		return;
 	drop_judged(f);
-	if (r < 0)
+	if (r < 0) {
 		pw_stream_restart(f->stream, 1000);
-	else
+	} else if (f->is_read_due) {
+		f->is_read_due = false;
 		pw_stream_next(f->stream);
+	}
 }
 
-static int compile(const ProtobufCMessage *msg, struct policy **ret, struct pw_err *err)
+static int pack(const Podward__V1__PolicySnapshot *m, uint8_t **ret, size_t *ret_size)
 {
-	size_t size = protobuf_c_message_get_packed_size(msg);
-	pw_auto_free uint8_t *bytes = NULL;
+	size_t size = protobuf_c_message_get_packed_size(&m->base);
 
 	if (size > SNAPSHOT_BYTES)
-		return pw_err_set(err, -E2BIG, "snapshot larger than %u MiB", SNAPSHOT_BYTES >> 20);
-	bytes = pw_alloc0(size + 1, 1);
-	if (!bytes)
-		return pw_err_set(err, -ENOMEM, "out of memory");
-	(void)protobuf_c_message_pack(msg, bytes);
-	return policy_compile(pw_slice_of(bytes, size), ret, err);
+		return -E2BIG;
+	*ret = pw_alloc0(size + 1, 1);
+	if (!*ret)
+		return -ENOMEM;
+	*ret_size = protobuf_c_message_pack(&m->base, *ret);
+	return 0;
+}
+
+/* With the sets that are to run: a version on trial and the one before, or only one of them. */
+static int pack_wanted(const struct policy_feed *f, const Podward__V1__PolicySnapshot *m,
+	uint8_t **ret, size_t *ret_size)
+{
+	Podward__V1__PolicySnapshot wanted = *m;
+	pw_cleanup(pw_arena_freep) struct pw_arena *arena = NULL;
+	int r = pw_arena_new(LIST_BYTES, 2 * SNAPSHOT_BYTES, &arena);
+
+	if (r == 0)
+		r = canary_sets(
+			f->canary, m, arena, &wanted.signature_sets, &wanted.n_signature_sets);
+	return r < 0 ? r : pack(&wanted, ret, ret_size);
+}
+
+static int compile(const struct policy_feed *f, const Podward__V1__PolicySnapshot *m,
+	struct policy **ret, struct pw_err *err)
+{
+	pw_auto_free uint8_t *bytes = NULL;
+	struct policy *p = NULL;
+	size_t size;
+	int r = pack_wanted(f, m, &bytes, &size);
+
+	if (r == -E2BIG)
+		return pw_err_set(err, r, "snapshot larger than %u MiB", SNAPSHOT_BYTES >> 20);
+	if (r < 0)
+		return pw_err_set(err, r, "out of memory");
+	r = policy_compile(pw_slice_of(bytes, size), &p, err);
+	if (r == 0)
+		r = canary_tell(f->canary, &p->problems);
+	if (r < 0) {
+		policy_free(p);
+		return pw_err_set(err, r, "out of memory");
+	}
+	*ret = p;
+	return 0;
 }
 
 static void tell_problems(const struct policy *p)
@@ -144,7 +188,7 @@ static void tell_problems(const struct policy *p)
 static int take_snapshot(struct policy_feed *f, const Podward__V1__PolicySnapshot *m)
 {
 	struct policy *p = NULL;
-	int r = compile(&m->base, &p, &f->refusal);
+	int r = compile(f, m, &p, &f->refusal);
 
 	if (r == 0) {
 		r = pw_snapshot_publish(f->config.policy, p);
@@ -156,6 +200,56 @@ static int take_snapshot(struct policy_feed *f, const Podward__V1__PolicySnapsho
 	return r;
 }
 
+/* For the day that a trial ends; without memory it ends with the next snapshot. */
+static void keep(struct policy_feed *f, const Podward__V1__PolicySnapshot *m)
+{
+	free(PW_TAKE(f->last));
+	canary_keep(f->canary, m);
+	if (canary_has_trial(f->canary) && pack(m, &f->last, &f->last_size) < 0)
+		f->last = NULL;
+}
+
+static void came_into_force(struct policy_feed *f)
+{
+	pw_snapshot_put(f->judged);
+	f->judged = pw_snapshot_get(f->config.policy);
+	f->in_force = true;
+	f->status_waits = true;
+	tell_problems(pw_snapshot_value(f->judged));
+}
+
+/* The snapshot in force once more, now that a set was taken back. */
+static void apply_again(struct policy_feed *f)
+{
+	pw_cleanup(pw_arena_freep) struct pw_arena *arena = NULL;
+	ProtobufCMessage *m = NULL;
+
+	if (f->last && pw_arena_new(LIST_BYTES, 4 * SNAPSHOT_BYTES, &arena) == 0)
+		m = pw_unpack(arena, &podward__v1__policy_snapshot__descriptor,
+			pw_slice_of(f->last, f->last_size));
+	if (!m || take_snapshot(f, (const Podward__V1__PolicySnapshot *)m) < 0) {
+		pw_log_warn("policy", "no memory to take the set back; the next snapshot does");
+		return;
+	}
+	if (f->status_waits && !f->in_force)
+		return; /* what waits to be told is a refusal; the next status tells of this */
+	f->status_serial = f->stats.serial;
+	came_into_force(f);
+	try_status(f);
+}
+
+void policy_feed_on_report(struct policy_feed *f, const struct report *r)
+{
+	struct pw_mono now = pw_mono_now();
+	bool changed = false;
+
+	for (size_t i = 0; r && i < r->alert_count; i++)
+		changed |= canary_on_alert(f->canary, r->alerts[i], now);
+	f->stats.canary_rollbacks = canary_rollbacks(f->canary);
+	if (changed)
+		apply_again(f);
+}
+
 static void on_message(void *ctx, const ProtobufCMessage *msg)
 {
 	struct policy_feed *f = ctx;
@@ -163,15 +257,16 @@ static void on_message(void *ctx, const ProtobufCMessage *msg)
 
 	f->stats.snapshots++;
 	pw_err_clear(&f->refusal);
+	f->is_read_due = true;
 	f->status_serial = m->serial;
-	f->in_force = take_snapshot(f, m) == 0;
-	f->status_waits = true;
-	if (f->in_force) {
+	if (take_snapshot(f, m) == 0) {
 		f->stats.serial = m->serial;
-		f->judged = pw_snapshot_get(f->config.policy);
-		tell_problems(pw_snapshot_value(f->judged));
+		keep(f, m);
+		came_into_force(f);
 		f->config.on_policy(f->config.ctx);
 	} else {
+		f->in_force = false;
+		f->status_waits = true;
 		f->stats.refused++;
 		pw_log_warn("policy", "snapshot %llu refused, the one before stays: %s",
 			(unsigned long long)m->serial, f->refusal.msg);
@@ -184,6 +279,7 @@ static void on_up(void *ctx)
 	struct policy_feed *f = ctx;
 
 	drop_judged(f);
+	f->is_read_due = false;
 	if (send_hello(f) < 0)
 		pw_stream_restart(f->stream, 1000);
 }
@@ -212,6 +308,10 @@ int policy_feed_start(
 	if (!f)
 		return pw_err_set(err, -ENOMEM, "policy feed: out of memory");
 	f->config = *config;
+	if (canary_new(&f->canary) < 0) {
+		free(f);
+		return pw_err_set(err, -ENOMEM, "policy feed: out of memory");
+	}
 	limits.arena_bytes = SNAPSHOT_BYTES;
 	r = pw_stream_start(config->channel,
 		&(struct pw_stream_config){.service = &podward__v1__policy_service__descriptor,
@@ -221,6 +321,7 @@ int policy_feed_start(
 			.limits = &limits},
 		&f->stream, err);
 	if (r < 0) {
+		canary_free(f->canary);
 		free(f);
 		return r;
 	}
@@ -239,5 +340,7 @@ void policy_feed_stop(struct policy_feed *f)
 		return;
 	pw_stream_stop(f->stream);
 	drop_judged(f);
+	canary_free(f->canary);
+	free(f->last);
 	free(f);
 }

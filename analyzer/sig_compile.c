@@ -146,7 +146,8 @@ static int add_rule(struct compiler *c, const Podward__V1__Signature *s,
 	if (s->disabled)
 		return 0;
 	*rule = (struct sig_rule){.set = set,
-		.canary_percent = from->canary_percent < 100 ? from->canary_percent : 0};
+		.canary_percent = from->canary_percent < 100 ? from->canary_percent : 0,
+		.canary_rest = from->canary_rest_percent < 100 ? from->canary_rest_percent : 0};
 	if (c->out->count >= SIG_RULES_LIMIT)
 		(void)pw_err_set(&err, r, "more than %u rules in all", SIG_RULES_LIMIT);
 	else if (s->id.len == 0 || s->id.len > 200)
@@ -159,7 +160,7 @@ static int add_rule(struct compiler *c, const Podward__V1__Signature *s,
 		c->out->refused++;
 		return refuse(c->problems, set, index, s, err.msg);
 	}
-	c->out->canary_count += rule->canary_percent > 0;
+	c->out->canary_count += rule->canary_percent > 0 || rule->canary_rest > 0;
 	rule->index = c->out->count++;
 	return 0;
 }

@@ -27,6 +27,7 @@ struct sig_rule {
 	uint32_t severity; /* Severity */
 	bool suppress_if_learned;
 	uint32_t canary_percent; /* of pod groups that the rule runs for; 0 = all */
+	uint32_t canary_rest;    /* the rule runs for the others of this percentage; 0 = all */
 	uint64_t event_mask;     /* bit per event kind that can fire it */
 	uint32_t index;
 	const struct sig_window *window; /* NULL = each match fires */

@@ -2,6 +2,7 @@
 #include "analyzer/view.h"
 
 #include "analyzer/behaviour.h"
+#include "analyzer/canary.h"
 #include "analyzer/learning.h"
 #include "common/base/glob.h"
 #include "analyzer/policy_rule.h"
@@ -87,10 +88,11 @@ static int take_signatures(struct view *v, const struct policy_entry *e)
 	return 0;
 }
 
-/* Is the group among this share of all? Each set takes other groups. */
-static bool is_canary(struct pw_slice pod_group, const struct sig_rule *r)
+static bool is_elsewhere(struct pw_slice pod_group, const struct sig_rule *r)
 {
-	return pw_hash64(pod_group, pw_hash64(r->set, 0)) % 100 < r->canary_percent;
+	if (r->canary_percent && !canary_has(pod_group, r->set, r->canary_percent))
+		return true;
+	return r->canary_rest && canary_has(pod_group, r->set, r->canary_rest);
 }
 
 static int take_canaries(struct view *v, struct pw_slice pod_group)
@@ -104,7 +106,7 @@ static int take_canaries(struct view *v, struct pw_slice pod_group)
 	if (!v->signatures_off)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < set->count; i++)
-		if (set->rules[i].canary_percent && !is_canary(pod_group, &set->rules[i]))
+		if (is_elsewhere(pod_group, &set->rules[i]))
 			v->signatures_off[i / 64] |= 1ull << i % 64;
 	return 0;
 }
