@@ -32,6 +32,7 @@ ROOMS = {
     "analyzer": COMMON,
     "policysync": COMMON + ["common/web/", "common/kube/"],
     "lab": COMMON + ["common/web/", "analyzer/", "collector/", "policysync/"],
+    "integration/load": COMMON + ["collector/"],
     "cli": COMMON + ["common/web/", "common/kube/"],
 }
 # tests, fuzzers and benchmarks may also use these
