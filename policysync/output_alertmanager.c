@@ -9,7 +9,7 @@
 #define REFRESH_MS 60000
 
 struct output_alertmanager {
-	struct output_http *http;
+	struct output_http *http; /* first, see output_http_owner_destroy */
 	char cluster[128];
 	uint32_t refresh_ms;
 };
@@ -110,23 +110,6 @@ static enum output_result do_send(void *ctx, const struct output_item *items, si
 	return output_http_post(o->http, &post, ret_wait_ms, err);
 }
 
-static void cancel(void *ctx)
-{
-	struct output_alertmanager *o = ctx;
-
-	output_http_cancel(o->http);
-}
-
-static void destroy(void *ctx)
-{
-	struct output_alertmanager *o = ctx;
-
-	if (!o)
-		return;
-	output_http_free(o->http);
-	free(o);
-}
-
 int output_alertmanager_new(
 	const struct alertmanager_settings *s, struct output *ret, struct pw_err *err)
 {
@@ -139,12 +122,12 @@ int output_alertmanager_new(
 	o->refresh_ms = s->refresh_ms > 0 ? s->refresh_ms : REFRESH_MS;
 	r = output_http_new_at(&s->http, "/api/v2/alerts", &o->http, err);
 	if (r < 0) {
-		destroy(o);
+		output_http_owner_destroy(o);
 		return r;
 	}
 	ret->send = do_send;
-	ret->cancel = cancel;
-	ret->destroy = destroy;
+	ret->cancel = output_http_owner_cancel;
+	ret->destroy = output_http_owner_destroy;
 	ret->ctx = o;
 	ret->max_rows = BATCH;
 	ret->refresh_ms = o->refresh_ms;

@@ -49,6 +49,19 @@ void output_http_cancel(struct output_http *h)
 	pw_http_cancel(h->http);
 }
 
+void output_http_owner_cancel(void *ctx)
+{
+	output_http_cancel(*(struct output_http **)ctx);
+}
+
+void output_http_owner_destroy(void *ctx)
+{
+	if (!ctx)
+		return;
+	output_http_free(*(struct output_http **)ctx);
+	free(ctx);
+}
+
 /* The key is the file's first line. */
 static int sign(const struct output_http *h, struct headers *headers, struct pw_slice body,
 	struct pw_err *err)

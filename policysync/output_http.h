@@ -38,6 +38,9 @@ int output_http_new_at(const struct output_http_settings *settings, const char *
 	struct output_http **ret, struct pw_err *err) PW_MUST_CHECK;
 void output_http_free(struct output_http *h);
 void output_http_cancel(struct output_http *h); /* any thread */
+/* cancel and destroy of a struct output whose context begins with its struct output_http *. */
+void output_http_owner_cancel(void *ctx);
+void output_http_owner_destroy(void *ctx); /* NULL is fine */
 
 struct output_http_post {
 	struct pw_slice body;

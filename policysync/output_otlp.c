@@ -10,7 +10,7 @@
 #define BATCH 100
 
 struct output_otlp {
-	struct output_http *http;
+	struct output_http *http; /* first, see output_http_owner_destroy */
 	char cluster[128];
 };
 
@@ -234,23 +234,6 @@ static enum output_result do_send(void *ctx, const struct output_item *items, si
 	return output_http_post(o->http, &post, ret_wait_ms, err);
 }
 
-static void cancel(void *ctx)
-{
-	struct output_otlp *o = ctx;
-
-	output_http_cancel(o->http);
-}
-
-static void destroy(void *ctx)
-{
-	struct output_otlp *o = ctx;
-
-	if (!o)
-		return;
-	output_http_free(o->http);
-	free(o);
-}
-
 int output_otlp_new(const struct otlp_settings *s, struct output *ret, struct pw_err *err)
 {
 	struct output_otlp *o = pw_alloc0(1, sizeof(*o));
@@ -261,12 +244,12 @@ int output_otlp_new(const struct otlp_settings *s, struct output *ret, struct pw
 	(void)snprintf(o->cluster, sizeof(o->cluster), "%s", s->cluster);
 	r = output_http_new_at(&s->http, "/v1/logs", &o->http, err);
 	if (r < 0) {
-		destroy(o);
+		output_http_owner_destroy(o);
 		return r;
 	}
 	ret->send = do_send;
-	ret->cancel = cancel;
-	ret->destroy = destroy;
+	ret->cancel = output_http_owner_cancel;
+	ret->destroy = output_http_owner_destroy;
 	ret->ctx = o;
 	ret->max_rows = BATCH;
 	return 0;

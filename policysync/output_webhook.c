@@ -8,7 +8,7 @@
 #define BATCH 100
 
 struct output_webhook {
-	struct output_http *http;
+	struct output_http *http; /* first, see output_http_owner_destroy */
 	struct alert_form form;
 	bool is_backend;
 	char cluster[128];
@@ -106,23 +106,6 @@ static enum output_result do_send(void *ctx, const struct output_item *items, si
 	return output_http_post(w->http, &post, ret_wait_ms, err);
 }
 
-static void cancel(void *ctx)
-{
-	struct output_webhook *w = ctx;
-
-	output_http_cancel(w->http);
-}
-
-static void destroy(void *ctx)
-{
-	struct output_webhook *w = ctx;
-
-	if (!w)
-		return;
-	output_http_free(w->http);
-	free(w);
-}
-
 int output_webhook_new(const struct webhook_settings *s, struct output *ret, struct pw_err *err)
 {
 	struct output_webhook *w = pw_alloc0(1, sizeof(*w));
@@ -142,14 +125,14 @@ int output_webhook_new(const struct webhook_settings *s, struct output *ret, str
 		r = s->is_backend ? output_http_new_at(&http, "/v1/alerts", &w->http, err)
 				  : output_http_new(&http, &w->http, err);
 	if (r < 0) {
-		destroy(w);
+		output_http_owner_destroy(w);
 		return r;
 	}
 	if (batch > WEBHOOK_BATCH_MAX)
 		batch = WEBHOOK_BATCH_MAX;
 	ret->send = do_send;
-	ret->cancel = cancel;
-	ret->destroy = destroy;
+	ret->cancel = output_http_owner_cancel;
+	ret->destroy = output_http_owner_destroy;
 	ret->ctx = w;
 	ret->max_rows = w->form.framing == ALERT_SINGLE ? 1 : batch;
 	return 0;

@@ -61,7 +61,7 @@ static void read_into(
 static void check_name(
 	const struct pw_json_reader *r, const struct output_list *list, const struct output_spec *s)
 {
-	static const char *const reserved[] = {"stdout", "webhook"};
+	static const char *const reserved[] = {"stdout", "webhook", "kubernetes"};
 
 	for (const char *c = s->name; *c; c++)
 		if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '-')) {

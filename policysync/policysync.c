@@ -4,6 +4,7 @@
 #include "common/rpc/handshakes.h"
 #include "policysync/deliver.h"
 #include "policysync/kube.h"
+#include "policysync/output_kube.h"
 #include "policysync/output_stdout.h"
 #include "policysync/pages.h"
 #include "policysync/policy_source.h"
@@ -31,7 +32,7 @@ struct policysync {
 	struct kube *kube;            /* NULL outside of one */
 	struct keeper *keeper;
 	struct output_list outputs;
-	struct deliver *delivers[OUTPUTS_MAX + 1]; /* and stdout */
+	struct deliver *delivers[OUTPUTS_MAX + 2]; /* and stdout, and Events */
 	size_t deliver_count;
 	struct pw_tls *tls; /* NULL = without certificates */
 	struct pw_rpc_loop *rpc;
@@ -272,7 +273,7 @@ static int make_state_dir(const char *dir, struct pw_err *err)
 static int open_keeper(struct policysync *p, struct pw_err *err)
 {
 	const struct settings *s = p->settings;
-	const char *outputs[OUTPUTS_MAX + 1];
+	const char *outputs[OUTPUTS_MAX + 2];
 	struct keeper_settings k = {
 		.dir = s->state_dir,
 		.limits = {s->spool_size, s->spool_age_ns},
@@ -286,6 +287,8 @@ static int open_keeper(struct policysync *p, struct pw_err *err)
 
 	if (s->stdout_form != SETTINGS_STDOUT_OFF)
 		outputs[k.output_count++] = "stdout";
+	if (s->kube && s->kube_events)
+		outputs[k.output_count++] = "kubernetes";
 	for (size_t i = 0; i < p->outputs.count; i++) {
 		outputs[k.output_count++] = p->outputs.items[i].name;
 		k.want_active |= p->outputs.items[i].type == OUTPUT_ALERTMANAGER;
@@ -317,12 +320,27 @@ static int open_stdout(struct policysync *p, struct pw_err *err)
 	return r < 0 ? pw_err_set(err, r, "out of memory") : add_output(p, &output, err);
 }
 
+static int open_events(struct policysync *p, struct pw_err *err)
+{
+	const struct output_kube_settings settings = {
+		{.kubeconfig = p->settings->kubeconfig}, p->metrics};
+	struct output output = {.name = "kubernetes"};
+	int r;
+
+	if (!p->settings->kube || !p->settings->kube_events)
+		return 0;
+	r = output_kube_new(&settings, &output, err);
+	return r < 0 ? r : add_output(p, &output, err);
+}
+
 static int open_outputs(struct policysync *p, struct pw_err *err)
 {
 	struct output output;
 	char spool_id[33];
 	int r = open_stdout(p, err);
 
+	if (r == 0)
+		r = open_events(p, err);
 	spool_id_hex(keeper_spool(p->keeper), spool_id);
 	for (size_t i = 0; r == 0 && i < p->outputs.count; i++) {
 		r = outputs_make(

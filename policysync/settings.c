@@ -28,6 +28,8 @@ static const struct pw_setting table[] = {
 		"account"},
 	{"replica", PW_SETTING_TEXT, FIELD(replica), NULL, 0, 0, NULL, "NAME",
 		"With --kube: this replica's name in the Lease; without it the host name"},
+	{"kube-events", PW_SETTING_BOOL, FIELD(kube_events), "true", 0, 0, NULL, NULL,
+		"With --kube: alerts of severity High and above as Events of their pods"},
 	{"profile-write", PW_SETTING_DURATION, FIELD(profile_write_ns), "60s", PW_NS_PER_S,
 		3600 * PW_NS_PER_S, NULL, "DURATION",
 		"With --kube: how soon what was learned is in its RuntimeProfile; ten times later "

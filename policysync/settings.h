@@ -14,7 +14,7 @@ struct settings {
 	const char *kubeconfig, *replica;
 	struct pw_security security;
 	struct bundle_settings bundle;
-	bool scope_systemd, kube;
+	bool scope_systemd, kube, kube_events;
 	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
 	uint64_t spool_size, spool_age_ns, profile_write_ns;
 	uint64_t log_level, log_format;

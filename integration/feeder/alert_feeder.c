@@ -2,7 +2,7 @@
 /*
  * Gives numbered alerts to policysync as an analyzer would, for load tests: messages in order, sent
  * again from the last committed one after every reconnect. Ends with 0 when all are committed.
- * alert-feeder ADDRESS FIRST COUNT [ALERTS_PER_MESSAGE]
+ * alert-feeder ADDRESS FIRST COUNT [ALERTS_PER_MESSAGE [NAMESPACE POD UID]]
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -22,6 +22,8 @@ struct feeder {
 	struct pw_stream *stream;
 	uint64_t first, count, batch, messages;
 	uint64_t next, committed; /* messages, from 1 */
+	char pod_group[128];
+	const char *pod, *uid; /* NULL = not in a cluster */
 	uint8_t instance[16];
 };
 
@@ -52,7 +54,7 @@ struct made {
 };
 
 /* About the size of a real one; every severity. */
-static void make(struct made *m, uint64_t number)
+static void make(const struct feeder *f, struct made *m, uint64_t number)
 {
 	Podward__V1__Alert *a = &m->alert;
 
@@ -67,7 +69,11 @@ static void make(struct made *m, uint64_t number)
 	a->detector = text_of("sig/default/credential.read");
 	a->title = text_of("Credentials were read");
 	a->reason = text_of("/bin/cat read /etc/shadow, which only login programs read");
-	a->pod_group = text_of("shop/Deployment/cart/server");
+	a->pod_group = text_of(f->pod_group);
+	if (f->pod) {
+		a->pod_name = text_of(f->pod);
+		a->pod_uid = text_of(f->uid);
+	}
 	a->node = text_of("node-1");
 	a->container_id =
 		text_of("8dfafdbc3a40e1b28dfafdbc3a40e1b28dfafdbc3a40e1b28dfafdbc3a40e1b2");
@@ -96,7 +102,7 @@ static void send_next(struct feeder *f)
 	if (f->next > f->messages || !pw_stream_may_send(f->stream))
 		return;
 	for (size_t i = 0; i < f->batch && from + i < f->count; i++) {
-		make(&made[i], f->first + from + i);
+		make(f, &made[i], f->first + from + i);
 		alerts[i] = &made[i].alert;
 		items.n_alerts++;
 	}
@@ -197,13 +203,20 @@ int main(int argc, char **argv)
 	struct pw_err err = PW_ERR_INIT;
 
 	if (argc < 4) {
-		(void)fprintf(stderr, "alert-feeder ADDRESS FIRST COUNT [ALERTS_PER_MESSAGE]\n");
+		(void)fprintf(stderr, "alert-feeder ADDRESS FIRST COUNT [ALERTS_PER_MESSAGE "
+				      "[NAMESPACE POD UID]]\n");
 		return 2;
 	}
 	f.first = strtoull(argv[2], NULL, 10);
 	f.count = strtoull(argv[3], NULL, 10);
 	if (argc > 4)
 		f.batch = strtoull(argv[4], NULL, 10);
+	(void)snprintf(f.pod_group, sizeof(f.pod_group), "%s/Deployment/cart/server",
+		argc > 7 ? argv[5] : "shop");
+	if (argc > 7) {
+		f.pod = argv[6];
+		f.uid = argv[7];
+	}
 	if (f.batch == 0 || f.batch > BATCH_MAX || f.count == 0)
 		return 2;
 	f.messages = (f.count + f.batch - 1) / f.batch;

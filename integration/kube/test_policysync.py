@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """policysync in a cluster, on a real API server: policies, their status, pod groups, two replicas."""
 import os
+import subprocess
 import sys
 import time
 
@@ -209,6 +210,44 @@ def an_assignment_is_at_the_collector_within_100_ms(options):
     clear()
 
 
+def events_of(name):
+    return [e for e in SERVER.requests.get("/api/v1/namespaces/podward/events")["items"]
+            if e["involvedObject"]["name"] == name]
+
+
+def feed(c, replica, first, count, name, uid):
+    subprocess.run([os.path.join(c.bin, "alert-feeder"), c.socket(replica), str(first), str(count), "50", "podward", name,
+                    uid], check=True, timeout=60)
+
+
+def alerts_are_events_of_their_pod(options):
+    if time.time() % 600 > 570:  # not over the edge of two windows
+        time.sleep(600 - time.time() % 600)
+    uid = make_pod("victim", "n1")["metadata"]["uid"]
+    with cluster(options) as c:
+        c.replica("one")
+        feed(c, "one", 1, 500, "victim", uid)  # 200 of them High or Critical, one detector
+        wait_until(lambda: events_of("victim"), 20, "the event")
+        written = lambda result: c.metrics("one").get(f'podward_policysync_alert_events_total{{result="{result}"}}', 0)
+        wait_until(lambda: written("written") + written("joined") == 200, 20, "all alerts to be looked at")
+        found = events_of("victim")
+        check_equal((len(found), found[0]["type"], found[0]["reason"]), (1, "Warning", "PodwardAlert"), "events")
+        shown = SERVER.kubectl("describe", "pod", "victim", "-n", "podward")
+        check("sig/default/credential.read: Credentials were read" in shown, shown)
+        c.end("one")
+        c.replica("two")  # another folder and life: the same event
+        feed(c, "two", 1001, 5, "victim", uid)
+        wait_until(lambda: c.metrics("two").get('podward_policysync_alert_events_total{result="written"}'), 20, "a write")
+        check_equal([e["metadata"]["name"] for e in events_of("victim")], [found[0]["metadata"]["name"]], "still one")
+        for i in range(90):  # of many pods: past the rate they are counted
+            feed(c, "two", 2001 + 5 * i, 5, f"p{i}", "")
+        limited = 'podward_policysync_alert_events_total{result="limited"}'
+        wait_until(lambda: c.metrics("two").get(limited, 0) > 20, 20, "what is past the rate to be counted")
+        names = {e["involvedObject"]["name"] for e in SERVER.requests.get("/api/v1/namespaces/podward/events")["items"]}
+        check(len(names) <= 62, f"{len(names)} events")
+    clear()
+
+
 def one_of_two_replicas_writes_and_the_other_takes_over(options):
     with cluster(options) as c:
         c.replica("one")
@@ -278,7 +317,7 @@ def health_is_one_object_that_kubectl_shows(options):
 CASES = [health_is_one_object_that_kubectl_shows, a_policy_is_accepted_and_programmed, what_makes_no_sense_is_refused_and_the_version_before_stays,
          what_an_analyzer_refuses_is_said_in_the_status, each_pod_gets_the_group_of_its_topmost_owner,
          an_assignment_is_at_the_collector_within_100_ms, one_of_two_replicas_writes_and_the_other_takes_over,
-         an_api_server_that_is_away_changes_nothing]
+         an_api_server_that_is_away_changes_nothing, alerts_are_events_of_their_pod]
 
 if __name__ == "__main__":
     REASON = why_no_kube()
