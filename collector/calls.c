@@ -167,6 +167,8 @@ static struct abi_syscall entry_of(const struct filler *f, int x86_number)
 		entry.kind = ABI_KIND_DNS;
 	if (!plan_wants(plan, entry.kind))
 		entry = (struct abi_syscall){0};
+	if (entry.handler != HANDLER_NONE && plan->noted_kinds & ABI_KIND_BIT(entry.kind))
+		entry.flags |= SYSCALL_NOTED;
 	entry.number = (uint16_t)x86_number;
 	if (plan->first_use && plan_wants(plan, ABI_KIND_SYSCALL))
 		entry.flags |= SYSCALL_FIRST_USE;

@@ -13,8 +13,9 @@
 
 /* What is to be reported; may change while running. */
 struct calls_plan {
-	uint64_t kind_mask; /* bit n = kind n */
-	bool first_use;     /* the first use of each system call by a container is an event */
+	uint64_t kind_mask;   /* bit n = kind n */
+	uint64_t noted_kinds; /* bit n: a security hook may leave a note about it */
+	bool first_use;       /* the first use of each system call by a container is an event */
 };
 
 void calls_fill(const struct calls_plan *plan, struct abi_syscall ret[SYSCALLS_COUNT]);

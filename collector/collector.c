@@ -122,6 +122,7 @@ static int open_source(struct state *st, struct pw_err *err)
 	struct probe_options options = {
 		.ring_bytes = (uint32_t)s->ring_bytes,
 		.setting_flags = s->all ? SETTING_WATCH_ALL : 0,
+		.level = (enum probe_level)s->hook_level,
 		/* Who looks wants to see every one; what is recorded is all that a replay has. */
 		.every_mask = s->print || s->record ? UINT64_MAX : 0,
 	};

@@ -4,16 +4,18 @@ include(bpf)
 pw_bpf(podward_bpf SOURCES
 	bpf/sys.bpf.c bpf/exec.bpf.c bpf/file.bpf.c bpf/path.bpf.c bpf/plain.bpf.c
 	bpf/net.bpf.c bpf/socket.bpf.c bpf/send.bpf.c bpf/signal.bpf.c bpf/cgroup.bpf.c
-	bpf/uring.bpf.c bpf/capability.bpf.c)
+	bpf/uring.bpf.c bpf/capability.bpf.c bpf/noted.bpf.c)
+# Security hooks: an object of their own, so that a kernel that refuses them keeps the rest.
+pw_bpf(podward_hooks SOURCES bpf/hook_path.bpf.c bpf/hook_mount.bpf.c)
 
 add_library(collector_kernel STATIC
-	probe.c probe_try.c probe_optional.c ring.c kmaps.c calls.c replay.c record.c)
+	probe.c probe_hooks.c probe_try.c probe_optional.c ring.c kmaps.c calls.c replay.c record.c)
 target_link_libraries(collector_kernel PUBLIC podward_flags pw_base
-	PRIVATE podward_bpf ext::bpf ext::seccomp)
-add_dependencies(collector_kernel podward_bpf_skeleton)
+	PRIVATE podward_bpf podward_hooks ext::bpf ext::seccomp)
+add_dependencies(collector_kernel podward_bpf_skeleton podward_hooks_skeleton)
 
 pw_test(test_replay OOM LINK collector_kernel)
-foreach(test IN ITEMS load exec file net scope loss)
+foreach(test IN ITEMS load exec file net scope loss hooks)
 	pw_test(test_kernel_${test} LABEL kernel SOURCES tests/test_kernel_${test}.c tests/kernel_rig.c
 		LINK collector_kernel)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)

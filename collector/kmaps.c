@@ -95,7 +95,8 @@ int kmaps_settings_set(const struct kmaps *m, const struct abi_settings *setting
 int kmaps_plan_set(const struct kmaps *m, uint64_t kind_mask, uint64_t every_mask, bool first_use,
 	struct pw_err *err)
 {
-	const struct calls_plan plan = {.kind_mask = kind_mask, .first_use = first_use};
+	const struct calls_plan plan = {
+		.kind_mask = kind_mask, .noted_kinds = m->noted_kinds, .first_use = first_use};
 	pw_auto_free struct abi_syscall *entries = pw_alloc0(SYSCALLS_COUNT, sizeof(*entries));
 	struct abi_settings settings;
 	int r = entries ? kmaps_settings_get(m, &settings) : -ENOMEM;

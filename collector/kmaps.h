@@ -18,6 +18,7 @@ struct kmaps {
 	int lost_fd;
 	struct abi_known_place *known; /* KNOWN_PLACES, mapped; NULL = not there */
 	uint32_t scope_entries;        /* ceiling of the scope map */
+	uint64_t noted_kinds;          /* bit n: security hooks leave notes about kind n */
 };
 
 /* Adds or overwrites; also promotes a pending cgroup. -ENOSPC at the ceiling. */

@@ -121,6 +121,7 @@ static void publish_source(struct pw_metrics *m, const struct source_stats *s)
 		[ABI_READ_FILE] = "file",
 		[ABI_READ_ENV] = "env",
 		[ABI_READ_USER_DATA] = "user_data",
+		[ABI_READ_NOTE] = "note",
 	};
 
 	for (unsigned kind = 1; kind < ABI_KIND_COUNT; kind++)

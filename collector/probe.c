@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "collector/probe_hooks.h"
 #include "collector/probe_optional.h"
 #include "collector/ring.h"
 #include "common/base/clock.h"
@@ -44,6 +45,8 @@ static const struct {
 	{"send_exit", "handlers", HANDLER_SEND},
 	{"send_many_exit", "handlers", HANDLER_SEND_MANY},
 	{"stdio_exit", "handlers", HANDLER_STDIO},
+	{"noted_open_exit", "handlers", HANDLER_NOTED_OPEN},
+	{"noted_path_exit", "handlers", HANDLER_NOTED_PATH},
 	{"exec_small", "exec_stages", EXEC_STAGE_SMALL},
 	{"exec_medium", "exec_stages", EXEC_STAGE_MEDIUM},
 	{"exec_large", "exec_stages", EXEC_STAGE_LARGE},
@@ -52,6 +55,7 @@ static const struct {
 struct probe {
 	struct source source;
 	struct podward_bpf *skeleton;
+	struct probe_hooks *hooks; /* NULL = level b */
 	struct ring *ring;
 	struct kmaps maps;
 	char boot_id[37];
@@ -207,11 +211,34 @@ static int probe_settings(struct probe *p, const struct probe_options *options, 
 		.wakeup_bytes = ring / 4,
 		.key = pw_random_u64(),
 	};
-	uint64_t kinds = options->kind_mask ? options->kind_mask : PROBE_ALL_KINDS;
 	int r = kmaps_settings_set(&p->maps, &settings);
 
+	return r < 0 ? pw_err_set(err, r, "settings map: %s", pw_err_text(r)) : 0;
+}
+
+/* The plan says which calls have notes. */
+static int probe_add_hooks(struct probe *p, const struct probe_options *options, struct pw_err *err)
+{
+	struct abi_settings settings;
+	int r = 0;
+
+	if (options->level == PROBE_LEVEL_B)
+		return 0;
+	r = probe_hooks_open(p->skeleton->obj, options->level, &p->hooks, err);
+	if (r == 0)
+		r = kmaps_settings_get(&p->maps, &settings);
 	if (r < 0)
-		return pw_err_set(err, r, "settings map: %s", pw_err_text(r));
+		return pw_err_set(err, r, "security hooks: %s", pw_err_text(r));
+	p->maps.noted_kinds = probe_hooks_kinds(p->hooks);
+	if (p->maps.noted_kinds)
+		settings.flags |= SETTING_NOTES;
+	return kmaps_settings_set(&p->maps, &settings);
+}
+
+static int probe_plan(struct probe *p, const struct probe_options *options, struct pw_err *err)
+{
+	uint64_t kinds = options->kind_mask ? options->kind_mask : PROBE_ALL_KINDS;
+
 	return kmaps_plan_set(&p->maps, kinds, options->every_mask, !options->no_first_use, err);
 }
 
@@ -280,7 +307,7 @@ int probe_each_hook(
 		if (r)
 			return r;
 	}
-	return 0;
+	return probe_hooks_each(p->hooks, fn, ctx);
 }
 
 static int probe_add_misses(void *ctx, const struct probe_hook *hook)
@@ -321,6 +348,7 @@ static void probe_close(struct source *s)
 {
 	struct probe *p = (struct probe *)(void *)s;
 
+	probe_hooks_close(p->hooks);
 	ring_close(p->ring);
 	if (p->maps.known)
 		(void)munmap(p->maps.known, PROBE_KNOWN_BYTES);
@@ -353,6 +381,10 @@ static int probe_start(struct probe *p, const struct probe_options *options, str
 		r = probe_load(p, err);
 	if (r == 0)
 		r = probe_settings(p, options, err);
+	if (r == 0)
+		r = probe_add_hooks(p, options, err);
+	if (r == 0)
+		r = probe_plan(p, options, err);
 	if (r == 0)
 		r = probe_fill_handlers(p, err);
 	if (r == 0)

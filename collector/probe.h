@@ -9,6 +9,10 @@
 #include "collector/kmaps.h"
 #include "collector/source.h"
 
+/* Where the truth about an event comes from: tracepoints (b), security hooks as well (a), or as
+ * well where they work (auto). */
+enum probe_level { PROBE_LEVEL_AUTO, PROBE_LEVEL_A, PROBE_LEVEL_B };
+
 struct probe_options {
 	uint32_t ring_bytes;    /* power of two, 64 KiB .. 64 MiB; 0 = 4 MiB */
 	uint32_t scope_entries; /* 0 = 16,384 */
@@ -16,6 +20,7 @@ struct probe_options {
 	uint64_t kind_mask;     /* bit n = report kind n; 0 = all */
 	uint64_t every_mask;    /* bit n = report every occurrence of kind n, fold none */
 	bool no_first_use;      /* the first use of a system call is no event */
+	enum probe_level level;
 };
 
 /* What one kernel program does and what the kernel skipped of it. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/probe_hooks.h"
 #include "collector/probe_optional.h"
 #include "podward_bpf.skel.h"
 
@@ -54,35 +55,55 @@ static void copy_last_line(const char *text, char *out, size_t size)
 	}
 }
 
-/* A fresh object in which only the n-th program is loaded. */
-static int attempt_open(struct attempt *a, size_t n, uint32_t log_level)
+static const void *tracepoints_elf(size_t *ret_len)
+{
+	return podward_bpf__elf_bytes(ret_len);
+}
+
+/* One of the objects; *n becomes the number of the program among those behind it. */
+static int attempt_open_object(
+	struct attempt *a, const void *(*elf)(size_t *ret_len), size_t *n, uint32_t log_level)
 {
 	struct bpf_object_open_opts options = {.sz = sizeof(options), .object_name = "podward_try"};
 	struct bpf_program *each;
 	struct bpf_map *map;
-	const void *elf;
+	const void *bytes;
 	size_t len = 0;
 
-	elf = podward_bpf__elf_bytes(&len);
-	a->object = bpf_object__open_mem(elf, len, &options);
+	bytes = elf(&len);
+	a->object = bpf_object__open_mem(bytes, len, &options);
 	if (!a->object)
 		return -errno;
 	map = bpf_object__find_map_by_name(a->object, "records");
 	if (map)
 		(void)bpf_map__set_max_entries(map, RING_BYTES);
-	a->program = NULL;
 	bpf_object__for_each_program(each, a->object)
 	{
-		(void)bpf_program__set_autoload(each, n == 0);
-		if (n-- == 0)
+		(void)bpf_program__set_autoload(each, *n == 0);
+		if ((*n)-- == 0)
 			a->program = each;
 	}
-	if (!a->program)
-		return -ENOENT; /* behind the last one */
+	if (!a->program) {
+		bpf_object__close(a->object);
+		a->object = NULL;
+		return -ENOENT;
+	}
 	a->log[0] = '\0';
 	(void)bpf_program__set_log_buf(a->program, a->log, VERIFIER_LOG);
 	(void)bpf_program__set_log_level(a->program, log_level);
 	return 0;
+}
+
+/* A fresh object in which only the n-th program of all is loaded; -ENOENT behind the last. */
+static int attempt_open(struct attempt *a, size_t n, uint32_t log_level)
+{
+	int r;
+
+	a->program = NULL;
+	r = attempt_open_object(a, tracepoints_elf, &n, log_level);
+	if (r == -ENOENT)
+		r = attempt_open_object(a, probe_hooks_elf, &n, log_level);
+	return r;
 }
 
 static void attempt_close(struct attempt *a)
@@ -158,7 +179,8 @@ int probe_try_each(int (*fn)(void *ctx, const struct probe_try *t), void *ctx, s
 			(void)pw_err_set(err, r, "BPF object: %s", pw_err_text(r));
 		last = r > 0;
 		/* What this kernel has no place for is not missing here. */
-		if (r == 0 && probe_optional_fits(a.result.program))
+		if (r == 0 && probe_optional_fits(a.result.program) &&
+			probe_hooks_fits(a.result.program))
 			r = fn(ctx, &a.result);
 		attempt_close(&a);
 	}

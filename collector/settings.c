@@ -39,6 +39,9 @@ static const struct pw_setting table[] = {
 		"Ceiling of that file"},
 	{"replay", PW_SETTING_TEXT, S(replay), NULL, 0, 0, NULL, "FILE",
 		"Reads records from a file instead of the kernel and ends with it"},
+	{"hook-level", PW_SETTING_CHOICE, S(hook_level), "auto", 0, 0, "auto|a|b", "LEVEL",
+		"Where the truth about paths and addresses comes from: tracepoints (b), security "
+		"hooks as well (a), or as well where they work (docs/kernels.md)"},
 	{"probe", PW_SETTING_CHOICE, S(probe), "off", 0, 0, "off|compact|json", "compact",
 		"Tells which kernel programs work on this machine, and why others do not, and "
 		"ends"},

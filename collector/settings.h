@@ -33,8 +33,9 @@ struct settings {
 	const char *print_kinds;
 	const char *print_processes;
 	bool self_test;
-	uint64_t probe;   /* enum print_form */
-	uint64_t sandbox; /* enum privileges_sandbox */
+	uint64_t hook_level; /* enum probe_level */
+	uint64_t probe;      /* enum print_form */
+	uint64_t sandbox;    /* enum privileges_sandbox */
 	uint64_t log_level;
 	uint64_t log_format;
 };

@@ -21,6 +21,8 @@ struct survey {
 	struct pw_buf *out;
 	char modules[256]; /* active security modules, separated by commas; "" = not readable */
 	unsigned works[SURVEY_LEVELS], total[SURVEY_LEVELS];
+	char hook[64];   /* the last program's name without its form */
+	bool hook_works; /* in one of its forms */
 };
 
 static const char *const level_names[SURVEY_LEVELS] = {
@@ -128,6 +130,22 @@ static int add_facts(struct survey *s, struct pw_err *err)
 
 /* --- programs --- */
 
+/* A security hook counts once, whichever of its forms works; they come one behind the other. */
+static void count(struct survey *s, const char *program, enum survey_level level, bool works)
+{
+	const char *name = strchr(program, '_');
+
+	if (level == SURVEY_LEVEL_A && name && strcmp(name, s->hook) == 0) {
+		s->works[level] += works && !s->hook_works;
+		s->hook_works |= works;
+		return;
+	}
+	s->total[level]++;
+	s->works[level] += works;
+	s->hook_works = works;
+	(void)snprintf(s->hook, sizeof(s->hook), "%s", level == SURVEY_LEVEL_A && name ? name : "");
+}
+
 static int add_program(void *ctx, const struct probe_try *t)
 {
 	struct survey *s = ctx;
@@ -135,8 +153,7 @@ static int add_program(void *ctx, const struct probe_try *t)
 	enum survey_level level = survey_level_of(t->hook);
 	bool works = survey_works(t, s->modules, why, sizeof(why));
 
-	s->total[level]++;
-	s->works[level] += works;
+	count(s, t->program, level, works);
 	if (s->form == PRINT_JSON) {
 		(void)pw_buf_addf(s->out, "%s{\"program\":\"%s\",\"hook\":\"%s\",\"works\":%s",
 			s->out->data[s->out->len - 1] == '[' ? "" : ",", t->program, t->hook,
@@ -166,8 +183,8 @@ static void add_levels(struct survey *s)
 		if (s->form == PRINT_JSON)
 			(void)pw_buf_addf(s->out, ",\"level_%c\":\"%s\"", "ab"[i], word);
 		else
-			(void)pw_buf_addf(s->out, "level %s: %s (%u of %u programs)\n",
-				level_names[i], word, s->works[i], s->total[i]);
+			(void)pw_buf_addf(s->out, "level %s: %s (%u of %u)\n", level_names[i], word,
+				s->works[i], s->total[i]);
 	}
 }
 

@@ -108,7 +108,8 @@ enum abi_read_site {
 	ABI_READ_FILE = 7,      /* struct file behind a descriptor (closed meanwhile) */
 	ABI_READ_ENV = 8,       /* environment block of a new image */
 	ABI_READ_USER_DATA = 9, /* other arguments in user memory */
-	ABI_READ_SITES = 10,
+	ABI_READ_NOTE = 10,     /* no room for what a security hook saw */
+	ABI_READ_SITES = 11,
 };
 
 struct abi_span {
@@ -378,7 +379,9 @@ enum abi_handler {
 	HANDLER_SEND_MANY = 9,
 	HANDLER_STDIO = 10,
 	HANDLER_SOCKETCALL = 11, /* never called: stands for another entry of the table */
-	HANDLER_COUNT = 12,
+	HANDLER_NOTED_OPEN = 12, /* a security hook saw what was opened */
+	HANDLER_NOTED_PATH = 13, /* … what the paths lead to */
+	HANDLER_COUNT = 14,
 };
 
 /* abi_syscall.flags */
@@ -395,6 +398,7 @@ enum abi_handler {
 #define SYSCALL_FIRST_USE   0x0400u /* its first use by a container is an event */
 #define SYSCALL_MSGHDR      0x0800u /* address and data are in a struct msghdr */
 #define SYSCALL_RECEIVES    0x1000u /* data comes in */
+#define SYSCALL_NOTED       0x2000u /* a security hook may have left a note about it */
 
 /* abi_syscall.filter_mode: what argument filter_arg must be */
 enum abi_filter { FILTER_NONE, FILTER_ANY_BIT, FILTER_ALL_BITS, FILTER_IN_SET };
@@ -455,6 +459,7 @@ _Static_assert(sizeof(struct abi_scope) == 16, "abi_scope");
 /* abi_settings.flags */
 #define SETTING_WATCH_ALL  0x01u /* report cgroups outside the scope too (not SCOPE_IGNORE ones) */
 #define SETTING_NO_PENDING 0x02u /* do not put new cgroups into the scope */
+#define SETTING_NOTES      0x04u /* security hooks are attached and leave notes */
 
 /* Single value of the settings map; may be changed while running. */
 struct abi_settings {

@@ -18,12 +18,9 @@ struct call {
 	uint64_t kind;
 };
 
-/* False: not in scope, or not this handler's any more. */
-static __always_inline bool call_begin(
-	struct call *c, struct pt_regs *regs, long ret, uint32_t handler)
+/* Of a call that was read; false: not in scope. */
+static __always_inline bool call_begin_read(struct call *c, long ret)
 {
-	if (!syscall_read(regs, handler, &c->s))
-		return false;
 	c->kind = c->s.entry->kind;
 	if (c->kind >= ABI_KIND_COUNT || !scope_current(c->kind, &c->hit))
 		return false;
@@ -32,6 +29,13 @@ static __always_inline bool call_begin(
 	if (c->s.compat)
 		c->hit.flags |= ABI_FLAG_COMPAT;
 	return true;
+}
+
+/* False: not in scope, or not this handler's any more. */
+static __always_inline bool call_begin(
+	struct call *c, struct pt_regs *regs, long ret, uint32_t handler)
+{
+	return syscall_read(regs, handler, &c->s) && call_begin_read(c, ret);
 }
 
 /*
@@ -94,4 +98,13 @@ static __always_inline void call_string(struct abi_call *a, struct abi_span *spa
 	if (n == room && room < ABI_PATH_MAX) /* the kernel takes no longer ones */
 		*flags |= ABI_PATH_TRUNCATED;
 	span->len = n - 1;
+}
+
+/* These change which path an object has. */
+static __always_inline void call_note_change(const struct call *c)
+{
+	if (c->ret >= 0 && (c->kind == ABI_KIND_RENAME || c->kind == ABI_KIND_MOUNT ||
+				   c->kind == ABI_KIND_UMOUNT || c->kind == ABI_KIND_CHROOT ||
+				   c->kind == ABI_KIND_PIVOT_ROOT))
+		scope_paths_changed();
 }

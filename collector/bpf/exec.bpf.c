@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The life of processes: fork, exec, exit. */
+#include "collector/bpf/note.h"
 #include "collector/bpf/used.h"
 
 #define PIDTYPE_SID 3
@@ -258,6 +259,15 @@ static __always_inline bool exec_may_fit(const struct exec_build *b, const uint3
 	       (b->env_len <= ENV_ROOM(cap) || ENV_ROOM(cap) == ABI_ENV_MAX);
 }
 
+/* What security hooks noted for a thread that is no more, or has another number by now. */
+static __always_inline void exec_note_gone(uint32_t tid)
+{
+	struct abi_settings *s = scope_settings();
+
+	if (s && s->flags & SETTING_NOTES)
+		note_drop_of(tid);
+}
+
 /* Four programs in a row, by tail call: each is small enough for every kernel's verifier. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
@@ -265,6 +275,7 @@ int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binp
 	struct scope_hit hit = {};
 	uint32_t ns;
 
+	exec_note_gone(old_pid);
 	if (!scope_current(ABI_KIND_EXEC, &hit))
 		return 0;
 	if (pid_in_own_ns(task, &ns) == 1)
@@ -350,6 +361,7 @@ int BPF_PROG(exit_done, struct task_struct *task)
 	uint32_t group_code;
 	struct abi_exit *x;
 
+	exec_note_gone(BPF_CORE_READ(task, pid));
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	if (!scope_current(ABI_KIND_EXIT, &hit))

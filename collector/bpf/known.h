@@ -53,6 +53,15 @@ static __always_inline struct abi_known_place *known_place(uint64_t mark, uint32
 	return bpf_map_lookup_elem(&known, ret);
 }
 
+static __always_inline bool known_is(uint64_t mark)
+{
+	struct abi_known_place *p;
+	uint32_t at;
+
+	p = mark ? known_place(mark, &at) : NULL;
+	return p && p->mark == mark;
+}
+
 /* True: known, and counted as folded. */
 static __always_inline bool known_repeat(uint64_t kind, uint64_t mark)
 {

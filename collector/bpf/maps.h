@@ -115,4 +115,63 @@ struct {
 	__type(value, uint32_t);
 } exec_stages SEC(".maps") __attribute__((weak));
 
+/*
+ * What a security hook saw of the system call that the current task is in, until the call's end
+ * makes a record of it (note.h). Paths end where their slot ends.
+ */
+#define NOTE_PATHS   2u
+#define NOTE_SLOT    ABI_PATH_MAX
+#define NOTE_TEXT    256u /* also what a path's writer wants behind the last slot */
+#define NOTE_ADDRESS 128u
+
+struct note_path {
+	uint32_t off, len; /* in struct note_text; len 0 = none */
+	uint32_t flags;    /* ABI_PATH_* */
+	uint32_t name_len;
+};
+
+struct note {
+	uint64_t mark;
+	uint64_t object; /* address of the socket: only compared */
+	uint64_t inode;
+	uint64_t num;
+	struct abi_process target;
+	uint32_t kind, handler; /* whose end takes it */
+	uint32_t mode, dev, open_flags;
+	uint32_t text_len, address_len;
+	uint32_t reserved;
+	struct note_path path[NOTE_PATHS];
+	uint8_t address[NOTE_ADDRESS];
+};
+
+struct note_text {
+	char paths[NOTE_PATHS * NOTE_SLOT];
+	char text[NOTE_TEXT];
+	char names[NOTE_PATHS][NOTE_TEXT];
+};
+
+/* By thread id. Ceiling: threads inside a call at once; further ones are told without a note. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, uint32_t);
+	__type(value, struct note);
+} notes SEC(".maps") __attribute__((weak));
+
+/* Only for what was not told before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, uint32_t);
+	__type(value, struct note_text);
+} note_texts SEC(".maps") __attribute__((weak));
+
+/* Runs of the security hooks for the collector itself: shows at start that they are called. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, uint64_t);
+} canary SEC(".maps") __attribute__((weak));
+
 const char LICENSE[] SEC("license") __attribute__((weak)) = "Dual BSD/GPL";

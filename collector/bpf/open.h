@@ -105,9 +105,9 @@ static __always_inline void open_file(const struct open_call *call, struct task_
  * above it raise the epoch; a link of the object elsewhere is another dentry.
  */
 static __always_inline uint64_t open_mark(
-	const struct open_call *call, struct task_struct *task, struct file *file)
+	const struct scope_hit *hit, struct task_struct *task, struct file *file, uint32_t flags)
 {
-	uint64_t h = known_begin(ABI_KIND_OPEN, &call->hit, task);
+	uint64_t h = known_begin(ABI_KIND_OPEN, hit, task);
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 
@@ -121,8 +121,7 @@ static __always_inline uint64_t open_mark(
 	h = known_mix(h,
 		(uint64_t)BPF_CORE_READ(inode, i_sb, s_dev) << 32 | BPF_CORE_READ(inode, i_nlink));
 	h = known_mix(h, BPF_CORE_READ(inode, i_ino));
-	return known_end(known_mix(
-		h, (uint64_t)BPF_CORE_READ(file, f_flags) << 32 | (call->flags & CALL_FLAGS)));
+	return known_end(known_mix(h, flags));
 }
 
 static __always_inline void open_done(struct open_call *call, struct task_struct *task)
@@ -136,7 +135,8 @@ static __always_inline void open_done(struct open_call *call, struct task_struct
 			(void)open_user(call, task, ABI_PATH_FAILED, CLASS_PATH);
 		return;
 	}
-	call->mark = open_mark(call, task, file);
+	call->mark = open_mark(
+		&call->hit, task, file, BPF_CORE_READ(file, f_flags) | (call->flags & CALL_FLAGS));
 	if (known_repeat(ABI_KIND_OPEN, call->mark))
 		return;
 	FORGET_RANGE(call->hit.flags, (uint64_t)file);

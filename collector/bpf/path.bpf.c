@@ -191,15 +191,6 @@ static __always_inline bool path_fill_two(const struct call *c, struct path_arg 
 	return true;
 }
 
-/* These change which path an object has. */
-static __always_inline void path_note_change(const struct call *c)
-{
-	if (c->ret >= 0 && (c->kind == ABI_KIND_RENAME || c->kind == ABI_KIND_MOUNT ||
-				   c->kind == ABI_KIND_UMOUNT || c->kind == ABI_KIND_CHROOT ||
-				   c->kind == ABI_KIND_PIVOT_ROOT))
-		scope_paths_changed();
-}
-
 SEC("tp_btf/sys_exit")
 int BPF_PROG(path_exit, struct pt_regs *regs, long ret)
 {
@@ -209,7 +200,7 @@ int BPF_PROG(path_exit, struct pt_regs *regs, long ret)
 	if (!call_begin(&c, regs, ret, HANDLER_PATH))
 		return 0;
 	emit_seen(c.kind);
-	path_note_change(&c);
+	call_note_change(&c);
 	path_arg_begin(&c, &p, c.s.entry->dirfd, c.s.entry->path);
 	path_forget_ranges(&c, &p);
 	if (path_fill_one(&c, &p, CLASS_ONE, ROOM_ONE))
@@ -228,7 +219,7 @@ int BPF_PROG(paths_exit, struct pt_regs *regs, long ret)
 	if (!call_begin(&c, regs, ret, HANDLER_PATHS))
 		return 0;
 	emit_seen(c.kind);
-	path_note_change(&c);
+	call_note_change(&c);
 	path_arg_begin(&c, &p, c.s.entry->dirfd, c.s.entry->path);
 	path_arg_begin(&c, &q, c.s.entry->dirfd2, c.s.entry->path2);
 	path_forget_ranges(&c, &p);

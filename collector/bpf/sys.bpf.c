@@ -4,6 +4,7 @@
  * and hands the monitored ones to their family's handler. What a container uses for the first time
  * is an event of its own.
  */
+#include "collector/bpf/note.h"
 #include "collector/bpf/syscalls.h"
 #include "collector/bpf/used.h"
 
@@ -88,6 +89,15 @@ static __always_inline void used_first(uint32_t number, long ret)
 		copy->calls[word] |= bit;
 }
 
+/* Who makes a record of it: what takes the note that a security hook left, or else the usual one.
+ */
+static __always_inline uint32_t noted_handler(const struct abi_syscall *e)
+{
+	struct note *n = note_find(e->kind);
+
+	return n && n->handler ? n->handler : e->handler;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit_dispatch, struct pt_regs *regs, long ret)
 {
@@ -100,7 +110,12 @@ int BPF_PROG(sys_exit_dispatch, struct pt_regs *regs, long ret)
 	if (e->flags & SYSCALL_FIRST_USE)
 		used_first(e->number, ret);
 	if (e->handler != HANDLER_NONE && result_wanted(ret, e->flags) &&
-		argument_wanted(regs, e, compat))
+		argument_wanted(regs, e, compat)) {
+		if (e->flags & SYSCALL_NOTED)
+			bpf_tail_call(ctx, &handlers, noted_handler(e));
 		bpf_tail_call(ctx, &handlers, e->handler);
+	}
+	if (e->flags & SYSCALL_NOTED)
+		note_drop();
 	return 0;
 }

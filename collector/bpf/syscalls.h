@@ -9,6 +9,7 @@
 
 #define SOCKETCALL_SUBCALLS 32u
 #define NUMBERS             512u
+#define STACK_BYTES         16384u /* of a kernel without KASAN */
 
 struct syscall {
 	const struct abi_syscall *entry;
@@ -37,10 +38,8 @@ static __always_inline bool syscall_is_compat(void)
 }
 
 /* Place in the syscalls map; SYSCALLS_COUNT = none. */
-static __always_inline uint32_t syscall_index(struct pt_regs *regs, bool compat)
+static __always_inline uint32_t syscall_index(uint64_t nr, bool compat)
 {
-	uint64_t nr = regs->orig_ax;
-
 	if (compat)
 		return nr < NUMBERS ? SYSCALLS_COMPAT + nr : SYSCALLS_COUNT;
 	if (nr < NUMBERS)
@@ -49,6 +48,22 @@ static __always_inline uint32_t syscall_index(struct pt_regs *regs, bool compat)
 	if (nr < NUMBERS)
 		return SYSCALLS_NATIVE + nr;
 	return nr < NUMBERS + 64 ? SYSCALLS_X32 + nr - NUMBERS : SYSCALLS_COUNT;
+}
+
+static __always_inline uint64_t syscall_nr(struct pt_regs *regs)
+{
+	return regs->orig_ax;
+}
+
+/* The same two of registers that the verifier does not know as such. */
+static __always_inline uint64_t syscall_nr_at(struct pt_regs *regs)
+{
+	return BPF_CORE_READ(regs, orig_ax);
+}
+
+static __always_inline uint32_t syscall_first_arg_at(struct pt_regs *regs, bool compat)
+{
+	return compat ? BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
 }
 
 static __always_inline void syscall_args(struct pt_regs *regs, struct syscall *s)
@@ -69,13 +84,26 @@ static __always_inline bool syscall_is_compat(void)
 	       TASK_COMPAT;
 }
 
-static __always_inline uint32_t syscall_index(struct pt_regs *regs, bool compat)
+static __always_inline uint32_t syscall_index(uint64_t nr, bool compat)
 {
-	uint64_t nr = (uint32_t)regs->syscallno;
-
 	if (nr >= NUMBERS)
 		return SYSCALLS_COUNT;
 	return (compat ? SYSCALLS_COMPAT : SYSCALLS_NATIVE) + nr;
+}
+
+static __always_inline uint64_t syscall_nr(struct pt_regs *regs)
+{
+	return (uint32_t)regs->syscallno;
+}
+
+static __always_inline uint64_t syscall_nr_at(struct pt_regs *regs)
+{
+	return (uint32_t)BPF_CORE_READ(regs, syscallno);
+}
+
+static __always_inline uint32_t syscall_first_arg_at(struct pt_regs *regs, bool compat)
+{
+	return BPF_CORE_READ(regs, orig_x0);
 }
 
 static __always_inline void syscall_args(struct pt_regs *regs, struct syscall *s)
@@ -109,7 +137,7 @@ static __always_inline const struct abi_syscall *syscall_find(
 	struct pt_regs *regs, bool *ret_compat)
 {
 	bool compat = syscall_is_compat();
-	struct abi_syscall *entry = syscall_entry(syscall_index(regs, compat));
+	struct abi_syscall *entry = syscall_entry(syscall_index(syscall_nr(regs), compat));
 	struct syscall s = {.compat = compat};
 
 	*ret_compat = compat;
@@ -121,15 +149,55 @@ static __always_inline const struct abi_syscall *syscall_find(
 	return syscall_entry(SYSCALLS_SOCKETCALL + s.args[0]);
 }
 
+/* Registers of the system call that the current task is in. */
+static __always_inline struct pt_regs *syscall_current_regs(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, stack) + STACK_BYTES - bpf_core_type_size(struct pt_regs);
+}
+
+/* What the plan says of it; NULL = nothing, or the task is in none. */
+static __always_inline const struct abi_syscall *syscall_current(void)
+{
+	struct pt_regs *regs = syscall_current_regs();
+	bool compat = syscall_is_compat();
+	const struct abi_syscall *entry = syscall_entry(syscall_index(syscall_nr_at(regs), compat));
+	uint32_t sub;
+
+	if (!entry || entry->handler != HANDLER_SOCKETCALL)
+		return entry;
+	sub = syscall_first_arg_at(regs, compat);
+	return sub < SOCKETCALL_SUBCALLS ? syscall_entry(SYSCALLS_SOCKETCALL + sub) : NULL;
+}
+
+static __always_inline void syscall_read_args(struct pt_regs *regs, struct syscall *s)
+{
+	syscall_args(regs, s);
+	if (s->entry->flags & SYSCALL_IN_MEMORY)
+		syscall_args_in_memory(s);
+}
+
 /* The same for a handler, with the arguments. False: the entry changed meanwhile. */
 static __always_inline bool syscall_read(struct pt_regs *regs, uint32_t handler, struct syscall *s)
 {
 	s->entry = syscall_find(regs, &s->compat);
 	if (!s->entry || s->entry->handler != handler)
 		return false;
-	syscall_args(regs, s);
-	if (s->entry->flags & SYSCALL_IN_MEMORY)
-		syscall_args_in_memory(s);
+	syscall_read_args(regs, s);
+	return true;
+}
+
+/* For a handler of several. */
+static __always_inline bool syscall_read_noted(struct pt_regs *regs, struct syscall *s)
+{
+	s->entry = syscall_find(regs, &s->compat);
+	if (!s->entry || !(s->entry->flags & SYSCALL_NOTED))
+		return false;
+	syscall_read_args(regs, s);
 	return true;
 }
 

@@ -39,6 +39,7 @@ enum bpf_map_type {
 /* Only names that we ask the kernel for; their values come from its type information. */
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_task_pt_regs = 175,
 };
 
 struct bpf_raw_tracepoint_args {
@@ -135,6 +136,7 @@ struct path {
 };
 
 struct file {
+	unsigned int f_mode;
 	struct path f_path;
 	struct inode *f_inode;
 	unsigned int f_flags;
@@ -225,6 +227,7 @@ struct css_set {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	int exit_code;
 	int pid, tgid;
 	uint64_t self_exec_id; /* raised by each exec */
@@ -298,6 +301,11 @@ struct socket {
 	short type;
 	struct file *file;
 	struct sock *sk;
+};
+
+struct msghdr {
+	void *msg_name; /* in kernel memory */
+	int msg_namelen;
 };
 
 struct sockaddr_un {

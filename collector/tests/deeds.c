@@ -60,6 +60,38 @@ static struct pw_slice words_or_object(
 	return rig_span(c, words.len ? words : object);
 }
 
+/* Directory and name, or the object. */
+static void check_real(const struct deed *d, const struct abi_call *c, const char *want,
+	struct abi_span base, struct abi_span name)
+{
+	struct pw_slice dir = rig_span(c, base), last = rig_span(c, name);
+	char got[512], full[512];
+
+	(void)snprintf(got, sizeof(got), "%.*s%s%.*s", (int)dir.len, (const char *)dir.ptr,
+		dir.len && last.len ? "/" : "", (int)last.len, (const char *)last.ptr);
+	(void)snprintf(full, sizeof(full), "%s%s%s", want[0] == '/' ? "" : rig->dir,
+		want[0] == '/' ? "" : "/", want);
+	if (strcmp(got, full) != 0 || !c->resolved)
+		fail_msg("%s: the kernel resolved \"%s\", told as %sresolved \"%s\"", d->name, full,
+			c->resolved ? "" : "un", got);
+}
+
+static void check_paths(const struct deed *d, const struct abi_call *c)
+{
+	bool noted = rig->maps->noted_kinds & ABI_KIND_BIT(d->kind);
+
+	if (!rig->maps->noted_kinds)
+		assert_int_equal(c->resolved, 0);
+	if (noted && d->real)
+		check_real(d, c, d->real, c->base, c->path);
+	else
+		check_text(d, "path", words_or_object(c, c->path, c->base), d->path);
+	if (noted && d->real2)
+		check_real(d, c, d->real2, c->base2, c->path2);
+	else
+		check_text(d, "path2", words_or_object(c, c->path2, c->base2), d->path2);
+}
+
 static void check(const struct deed *d, pid_t pid)
 {
 	const struct abi_call *c = deeds_last(rig, d->kind, pid);
@@ -74,8 +106,7 @@ static void check(const struct deed *d, pid_t pid)
 		fail_msg("%s: result %d", d->name, c->ret);
 	if (d->call && c->call != d->call + 1)
 		fail_msg("%s: system call %d", d->name, c->call - 1);
-	check_text(d, "path", words_or_object(c, c->path, c->base), d->path);
-	check_text(d, "path2", words_or_object(c, c->path2, c->base2), d->path2);
+	check_paths(d, c);
 	check_text(d, "text", rig_span(c, c->text), d->text);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->num_mask & 1u << i && c->num[i] != d->num[i])

@@ -16,6 +16,9 @@ struct deed {
 	bool as_nobody;    /* without privileges */
 	/* Expected; NULL or 0 = not looked at. Paths: as given, or the object's, by their end. */
 	const char *path, *path2, *text;
+	/* Where a security hook notes this kind: what the kernel resolved, whole, below the scratch
+	 * directory or from the root, instead of path and path2. */
+	const char *real, *real2;
 	unsigned call; /* x86-64 number */
 	uint64_t num[3];
 	uint32_t num_mask; /* bit n: num[n] must match */

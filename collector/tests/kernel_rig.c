@@ -58,8 +58,19 @@ uint64_t rig_mkdir(const char *path)
 	return st.st_ino;
 }
 
+enum probe_level rig_level(void)
+{
+	const char *level = getenv("PODWARD_TEST_LEVEL");
+
+	if (!level || strcmp(level, "b") == 0)
+		return PROBE_LEVEL_B;
+	assert_string_equal(level, "a");
+	return PROBE_LEVEL_A;
+}
+
 void rig_open(struct rig *r, const struct probe_options *options)
 {
+	struct probe_options at_level = *options;
 	struct abi_scope entry = {.group = RIG_GROUP};
 	struct pw_err err = PW_ERR_INIT;
 
@@ -69,7 +80,9 @@ void rig_open(struct rig *r, const struct probe_options *options)
 	assert_non_null(mkdtemp(r->dir));
 	(void)snprintf(r->cgroup, sizeof(r->cgroup), "%s/podward-rig-%d", r->root, (int)getpid());
 	r->cgroup_id = rig_mkdir(r->cgroup);
-	if (probe_open(options, &r->source, &err) < 0)
+	if (at_level.level == PROBE_LEVEL_AUTO)
+		at_level.level = rig_level();
+	if (probe_open(&at_level, &r->source, &err) < 0)
 		fail_msg("probe_open: %s", err.msg);
 	r->maps = probe_maps(r->source);
 	assert_int_equal(kmaps_scope_set(r->maps, r->cgroup_id, entry, &err), 0);

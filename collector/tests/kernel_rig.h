@@ -25,6 +25,8 @@ struct rig {
 
 /* Prints "SKIP: reason" and exits with 77 when this machine cannot run the kernel side. */
 void rig_require(void);
+/* What ${PODWARD_TEST_LEVEL} says: a or b; b without. Tests run at both (docs/kernels.md). */
+enum probe_level rig_level(void);
 void rig_open(struct rig *r, const struct probe_options *options);
 void rig_close(struct rig *r);
 /* Makes a cgroup directory; returns its id. */

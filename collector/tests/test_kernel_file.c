@@ -265,7 +265,8 @@ static int check_swapped(void *ctx, const void *record, size_t len)
 
 static void swapped_user_memory_cannot_make_path_and_object_disagree(void **state)
 {
-	struct probe_options every = {.every_mask = ABI_KIND_BIT(ABI_KIND_OPEN)};
+	struct probe_options every = {
+		.every_mask = ABI_KIND_BIT(ABI_KIND_OPEN), .level = rig_level()};
 	struct abi_scope entry = {.group = RIG_GROUP};
 	struct source *folding = rig.source;
 	struct pw_err err = PW_ERR_INIT;

@@ -68,7 +68,7 @@ static int note_hook(void *ctx, const struct probe_hook *hook)
 
 static void loads_attaches_and_names_its_hooks(void **state)
 {
-	struct probe_options options = {0};
+	struct probe_options options = {.level = PROBE_LEVEL_B};
 	struct pw_err err = PW_ERR_INIT;
 	struct source *source = NULL;
 	struct source_info info;
@@ -79,9 +79,9 @@ static void loads_attaches_and_names_its_hooks(void **state)
 	if (probe_open(&options, &source, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(probe_each_hook(source, note_hook, &seen), 0);
-	/* 13 handlers; up to 3 programs are only for some kernels. */
-	assert_in_range(seen.count, 20, 23);
-	assert_int_equal(seen.count - seen.attached, 13);
+	/* 15 handlers; up to 3 programs are only for some kernels. */
+	assert_in_range(seen.count, 22, 25);
+	assert_int_equal(seen.count - seen.attached, 15);
 	assert_true(seen.has_exec && seen.has_fork && seen.has_exit && seen.has_mkdir);
 	assert_true(seen.has_open);
 	source_info(source, &info);

@@ -25,6 +25,8 @@ import results  # noqa: E402
 
 # Needs podman and its images, which the guest has not.
 HOST_ONLY = {"test_kernel_container"}
+# Run twice: with tracepoints alone, and with security hooks (docs/kernels.md).
+BOTH_LEVELS = {f"test_kernel_{name}" for name in ("exec", "file", "hooks", "net", "path", "process", "socket", "uring")}
 SLOWER = 5  # than this machine is the emulated one allowed to be
 AT_ONCE = 2
 GUEST_LIMIT_S = 1800
@@ -32,7 +34,7 @@ TOOLS = ("qemu-system-x86_64", "cpio", "busybox", "zstd", "lz4", "ctest")
 
 
 def kernel_tests(build):
-    """[(name, program, seconds it may take)] from ctest."""
+    """[(name, program, seconds it may take)] from ctest; name@a is the same with security hooks."""
     said = subprocess.run(["ctest", "--test-dir", build, "-L", "^kernel$", "--show-only=json-v1"],
                           check=True, capture_output=True, text=True).stdout
     found = []
@@ -42,7 +44,8 @@ def kernel_tests(build):
             continue
         if len(test.get("command", [])) != 1 or not os.path.exists(test["command"][0]):
             sys.exit(f"kernels: {test['name']}: not built, or takes arguments: {test.get('command')}")
-        found.append((test["name"], test["command"][0], int(limits[0] if limits else 120)))
+        row = test["command"][0], int(limits[0] if limits else 120)
+        found += [(test["name"] + level, *row) for level in (("", "@a") if test["name"] in BOTH_LEVELS else ("",))]
     if not found:
         sys.exit("kernels: no test with label kernel")
     return found
@@ -51,8 +54,11 @@ def kernel_tests(build):
 def script_for(tests):
     lines = ["export PODWARD_COLLECTOR=/job.d/podward-collector",
              "echo '::begin probe'; timeout 300 ./podward-collector --probe=json; echo \"::end probe $?\""]
-    lines += [f"echo '::begin {name}'; timeout {limit * SLOWER} ./{name}; echo \"::end {name} $?\""
-              for name, _, limit in tests]
+    for name, _, limit in tests:
+        program, _, level = name.partition("@")
+        lines += [f"echo '::begin {name}'", "began=$(cut -d. -f1 /proc/uptime)",
+                  f"PODWARD_TEST_LEVEL={level or 'b'} timeout {limit * SLOWER} ./{program}; code=$?",
+                  "echo \"::took $(( $(cut -d. -f1 /proc/uptime) - began ))\"", f"echo \"::end {name} $code\""]
     return "\n".join(lines) + "\n"
 
 
@@ -70,7 +76,7 @@ def run_one(row, build, tests, logs):
         kernel = debian_kernel.prepare(row)
     except debian_kernel.Unavailable as reason:
         return Run(row, unavailable=str(reason))
-    files = [(program, f"/job.d/{name}") for name, program, _ in tests]
+    files = [(program, f"/job.d/{name}") for name, program, _ in tests if "@" not in name]
     files.append((os.path.join(build, "bin", "podward-collector"), "/job.d/podward-collector"))
     result = guest.run(kernel, row.arguments, files, script_for(tests), GUEST_LIMIT_S)
     with open(os.path.join(logs, f"kernel-{row.name}.log"), "w", encoding="utf-8") as f:
@@ -95,7 +101,8 @@ def say(run, logs):
     o = run.observed
     working = sum(works == "yes" for _, works, _, _ in o.programs.values())
     print(f"{run.row.name:<12} {o.release:<28} {o.passed()} tests of {len(o.codes)} programs passed, "
-          f"{working} of {len(o.programs)} kernel programs work, {run.result.seconds:.0f} s")
+          f"{working} of {len(o.programs)} kernel programs work, {run.result.seconds:.0f} s "
+          f"(longest: {', '.join(f'{name} {seconds}' for seconds, name in o.slowest(3))})")
     for name, what in run.problems:
         print(f"  {name}: {what}")
     if run.problems:

@@ -63,6 +63,12 @@ class Observed:
             found |= {(name, test) for test in re.findall(r"^\[  SKIPPED \] (\w+)$", body, re.M)}
         return found
 
+    def slowest(self, count):
+        """[(seconds, test program)]"""
+        took = [(int(m.group(1)), name) for name, body in self.bodies.items()
+                if (m := re.search(r"^::took (\d+)$", body, re.M))]
+        return sorted(took, reverse=True)[:count]
+
     def passed(self):
         return sum(len(re.findall(r"^\[       OK \] ", body, re.M)) for body in self.bodies.values())
 
