@@ -149,6 +149,7 @@ int forward_start(const struct forward_config *config, struct forward **ret, str
 /* Where the next message of a report starts. */
 struct cursor {
 	size_t alert, occurrence, profile;
+	bool has_hits; /* they are in the first message */
 };
 
 static size_t fill_alerts(struct item *it, struct cursor *at, size_t room)
@@ -195,6 +196,11 @@ static size_t fill_profiles(struct item *it, struct cursor *at, size_t room)
 /* In order: an occurrence never comes before its alert. */
 static void fill(struct item *it, struct cursor *at)
 {
+	if (!at->has_hits) {
+		it->msg.hits = it->report->hits;
+		it->msg.n_hits = it->report->hit_count;
+		at->has_hits = true;
+	}
 	it->bytes = fill_alerts(it, at, FORWARD_PART_BYTES);
 	if (at->alert < it->report->alert_count)
 		return;
@@ -207,13 +213,13 @@ static void fill(struct item *it, struct cursor *at)
 static bool is_done(const struct report *r, const struct cursor *at)
 {
 	return at->alert == r->alert_count && at->occurrence == r->occurrence_count &&
-	       at->profile == r->profile_count;
+	       at->profile == r->profile_count && (at->has_hits || r->hit_count == 0);
 }
 
 /* Cuts the report; the messages are linked from *ret_first to *ret_last. */
 static int cut(struct report *report, uint64_t seq, struct item **ret_first, struct item **ret_last)
 {
-	struct cursor at = {0, 0, 0};
+	struct cursor at = {.has_hits = false};
 	struct item **link = ret_first;
 
 	*ret_first = *ret_last = NULL;

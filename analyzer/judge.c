@@ -92,6 +92,26 @@ static int count_occurrence(struct judge *j, const struct judge_case *c, struct 
 	return 0;
 }
 
+/* Every exclusion that fits is told, one in the shadow silences nothing. */
+static bool is_excluded(struct judge *j, const struct judge_case *c, const struct view_alert *va)
+{
+	const struct policy_exclusion *x;
+	uint32_t at = 0;
+
+	while ((x = view_exclusion(c->view, va, &at)) != NULL) {
+		if (!report_hit(
+			    c->report, x->namespace, x->name, c->event->count, c->event->wall.ns))
+			j->counts.hits_untold++;
+		if (x->shadow) {
+			j->counts.shadowed++;
+			continue;
+		}
+		j->counts.excluded++;
+		return true;
+	}
+	return false;
+}
+
 /*
  * The finding goes out: as an alert when it is the first of its window, and as one occurrence per
  * batch in any case. Title and reason have been written by judge_explain_*.
@@ -103,10 +123,8 @@ int judge_raise(struct judge *j, const struct judge_case *c, struct alert_facts 
 	struct pw_hash128 id;
 	int r;
 
-	if (view_exclusion(c->view, &va)) {
-		j->counts.excluded++;
+	if (is_excluded(j, c, &va))
 		return 0;
-	}
 	id = alert_id(f);
 	if (!report_has(c->report, id) && !suppress_has(c->group->suppress, id)) {
 		if (f->is_incident && !budget_take(&c->group->budget, j->pass,

@@ -22,6 +22,8 @@ struct judge_counts {
 	uint64_t alerts[6]; /* new ones, by severity */
 	uint64_t occurrences;
 	uint64_t excluded;      /* alerts silenced by an exclusion */
+	uint64_t shadowed;      /* alerts that one in the shadow would have silenced */
+	uint64_t hits_untold;   /* past the ceiling of a report: not in an exclusion's status */
 	uint64_t overflow;      /* findings past a ceiling of the batch */
 	uint64_t learned;       /* behaviours new to a baseline */
 	uint64_t learn_refused; /* behaviours past a ceiling of a baseline */

@@ -27,6 +27,8 @@ static void add_counts(struct judge_counts *to, const struct judge_counts *from)
 		to->alerts[i] += from->alerts[i];
 	to->occurrences += from->occurrences;
 	to->excluded += from->excluded;
+	to->shadowed += from->shadowed;
+	to->hits_untold += from->hits_untold;
 	to->overflow += from->overflow;
 	to->learned += from->learned;
 	to->learn_refused += from->learn_refused;
@@ -89,6 +91,8 @@ static void collect_shards(struct metrics *m)
 	counter(m, METRIC_PENDING, NULL, t.counts.pending);
 	counter(m, METRIC_OCCURRENCES, NULL, t.counts.occurrences);
 	counter(m, METRIC_SUPPRESSED, "exclusion", t.counts.excluded);
+	counter(m, METRIC_SHADOWED, NULL, t.counts.shadowed);
+	counter(m, METRIC_HITS_UNTOLD, NULL, t.counts.hits_untold);
 	counter(m, METRIC_SUPPRESSED, "overflow", t.counts.overflow);
 	counter(m, METRIC_LEARNED, NULL, t.counts.learned);
 	counter(m, METRIC_LEARN_REFUSED, NULL, t.counts.learn_refused);

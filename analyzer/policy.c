@@ -175,6 +175,7 @@ static int make_exclusion(struct policy *p, const Podward__V1__Exclusion *m)
 		.namespace = bytes_of(m->namespace_),
 		.name = bytes_of(m->name),
 		.expires_wall_ns = m->expires_wall_ns,
+		.shadow = m->shadow,
 	};
 	r = make_selector(p->arena, m->selector, &x->selector);
 	r |= policy_globs_make(p->arena, m->detectors, m->n_detectors, &x->detectors);

@@ -60,6 +60,7 @@ struct policy_exclusion {
 	struct policy_selector selector;
 	struct policy_globs detectors, objects, actors;
 	int64_t expires_wall_ns; /* 0 = never */
+	bool shadow;             /* counts what it would silence, silences nothing */
 };
 
 struct policy {

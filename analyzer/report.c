@@ -38,7 +38,7 @@ void report_free(struct report *r)
 
 bool report_is_empty(const struct report *r)
 {
-	return r->alert_count + r->occurrence_count + r->profile_count == 0;
+	return r->alert_count + r->occurrence_count + r->profile_count + r->hit_count == 0;
 }
 
 /* Room for one more pointer. */
@@ -149,4 +149,41 @@ int report_bytes(struct report *r, struct pw_slice s, ProtobufCBinaryData *ret)
 		return -ENOMEM;
 	*ret = (ProtobufCBinaryData){copy.len, (uint8_t *)copy.ptr};
 	return 0;
+}
+
+static bool is_bytes(ProtobufCBinaryData b, struct pw_slice s)
+{
+	return pw_slice_eq(pw_slice_of(b.data, b.len), s);
+}
+
+static Podward__V1__ExclusionHit *hit_new(
+	struct report *r, struct pw_slice namespace, struct pw_slice name)
+{
+	Podward__V1__ExclusionHit *h = pw_arena_alloc(r->arena, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	podward__v1__exclusion_hit__init(h);
+	if (report_bytes(r, namespace, &h->namespace_) < 0 || report_bytes(r, name, &h->name) < 0)
+		return NULL;
+	r->hits[r->hit_count++] = h;
+	return h;
+}
+
+bool report_hit(struct report *r, struct pw_slice namespace, struct pw_slice name, uint64_t count,
+	int64_t wall_ns)
+{
+	Podward__V1__ExclusionHit *h = NULL;
+
+	for (size_t i = 0; !h && i < r->hit_count; i++)
+		if (is_bytes(r->hits[i]->name, name) && is_bytes(r->hits[i]->namespace_, namespace))
+			h = r->hits[i];
+	if (!h && r->hit_count < REPORT_HITS_LIMIT)
+		h = hit_new(r, namespace, name);
+	if (!h)
+		return false;
+	h->count += count;
+	if (wall_ns > h->last_wall_ns)
+		h->last_wall_ns = wall_ns;
+	return true;
 }

@@ -200,10 +200,11 @@ static bool names_detector(const struct policy_globs *detectors, struct pw_slice
 	return false;
 }
 
-const struct policy_exclusion *view_exclusion(const struct view *v, const struct view_alert *a)
+const struct policy_exclusion *view_exclusion(
+	const struct view *v, const struct view_alert *a, uint32_t *at)
 {
-	for (uint32_t i = 0; i < v->exclusion_count; i++) {
-		const struct policy_exclusion *x = v->exclusions[i];
+	while (*at < v->exclusion_count) {
+		const struct policy_exclusion *x = v->exclusions[(*at)++];
 
 		if (x->expires_wall_ns != 0 && x->expires_wall_ns <= a->wall_ns)
 			continue;

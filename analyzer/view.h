@@ -42,8 +42,9 @@ struct view_alert {
 	struct pw_slice actor;
 	int64_t wall_ns;
 };
-/* The exclusion that silences this alert, NULL = none. */
-const struct policy_exclusion *view_exclusion(const struct view *v, const struct view_alert *a);
+/* The next exclusion that fits this alert, also one in the shadow; *at begins at 0. NULL = none. */
+const struct policy_exclusion *view_exclusion(
+	const struct view *v, const struct view_alert *a, uint32_t *at);
 /*
  * An exclusion that names the detector of this alert and fits in all but one thing; *ret_failed
  * says which. NULL = none.

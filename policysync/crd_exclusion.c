@@ -4,8 +4,8 @@
 Podward__V1__Exclusion *crd_exclusion_read(
 	struct pw_arena *a, const struct pw_json_reader *spec, const struct crd_meta *meta)
 {
-	static const char *const known[] = {
-		"selector", "detectors", "objects", "actors", "reason", "owner", "expires", NULL};
+	static const char *const known[] = {"selector", "detectors", "objects", "actors", "reason",
+		"owner", "expires", "shadow", NULL};
 	static const struct crd_text_rule detectors = {256, crd_check_glob, true};
 	static const struct crd_text_rule globs = {1024, crd_check_glob, false};
 	static const struct crd_text_rule reason = {1024, crd_check_line, true};
@@ -32,5 +32,6 @@ Podward__V1__Exclusion *crd_exclusion_read(
 	e->reason = crd_text(a, spec, "reason", &reason);
 	e->owner = crd_text(a, spec, "owner", &owner);
 	e->expires_wall_ns = crd_time(spec, "expires");
+	e->shadow = pw_read_bool(spec, "shadow", false);
 	return crd_failed(spec) ? NULL : e;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/kube_private.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include <errno.h>
 #include <stdio.h>
@@ -94,6 +95,80 @@ static bool write_status(
 		       &body) == 0;
 }
 
+struct hit_posted {
+	struct kube *kube;
+	uint64_t count;
+	int64_t last_ns;
+	char key[CRD_KEY_MAX];
+};
+
+static void take_hit(void *ctx)
+{
+	struct hit_posted *p = ctx;
+
+	kube_policies_hit(p->kube->policies, p->key, p->count, p->last_ns);
+	free(p);
+}
+
+/* The rpc loop's thread. A main loop that is stuck loses counts, nothing else. */
+static void on_hit(void *ctx, const Podward__V1__ExclusionHit *hit)
+{
+	struct hit_posted *p = pw_alloc0(1, sizeof(*p));
+	struct kube *k = ctx;
+	enum crd_kind kind =
+		hit->namespace_.len > 0 ? CRD_RUNTIME_EXCLUSION : CRD_CLUSTER_RUNTIME_EXCLUSION;
+
+	if (p) {
+		*p = (struct hit_posted){k, hit->count, hit->last_wall_ns, ""};
+		(void)snprintf(p->key, sizeof(p->key), "%s/%.*s%s%.*s", crd_kind_name(kind),
+			(int)hit->namespace_.len, (const char *)hit->namespace_.data,
+			hit->namespace_.len > 0 ? "/" : "", (int)hit->name.len,
+			(const char *)hit->name.data);
+	}
+	if (!p || pw_loop_post(k->loop, take_hit, p) < 0) {
+		free(p);
+		if (k->settings.metrics)
+			pw_metric_add(
+				metric(k->settings.metrics, METRIC_KUBE_LOST, "hits", NULL), 1);
+	}
+}
+
+static void on_hits_written(void *ctx, const char *key, int result, const char *words)
+{
+	struct kube *k = ctx;
+
+	(void)words; /* later again */
+	kube_policies_hits_written(k->policies, key, result);
+}
+
+static bool write_hits(
+	void *ctx, const char *key, const char *version, int64_t hits, int64_t last_ns)
+{
+	struct kube *k = ctx;
+	char path[700], last[PW_WALL_TEXT_SIZE];
+	struct pw_buf body;
+
+	pw_buf_init(&body, BODY_MAX);
+	pw_wall_format((struct pw_wall){last_ns}, last);
+	(void)snprintf(last + 19, sizeof(last) - 19, "Z");
+	(void)pw_buf_addf(&body,
+		"{\"metadata\":{\"resourceVersion\":\"%s\"},\"status\":{\"hits\":%lld,"
+		"\"lastHit\":\"%s\"}}",
+		version, (long long)hits, last);
+	if (kube_object_path(key, path, sizeof(path) - 8) < 0 || pw_buf_error(&body) < 0) {
+		pw_buf_done(&body);
+		return false;
+	}
+	(void)snprintf(path + strlen(path), 8, "/status");
+	return kube_writer_post_take(k->writer,
+		       &(struct kube_write){.verb = KUBE_MERGE,
+			       .key = key,
+			       .path = path,
+			       .done = on_hits_written,
+			       .ctx = k},
+		       &body) == 0;
+}
+
 static void on_status_timer(void *ctx)
 {
 	struct kube *k = ctx;
@@ -134,6 +209,9 @@ static void on_tick(void *ctx)
 	kube_profiles_tick(k->profiles);
 	if (k->leads && k->ready && !k->stopped)
 		kube_health_tick(&k->health, k->writer, k->policies, k->groups);
+	/* Each replica writes what its own analyzers told. */
+	if (k->ready && !k->stopped)
+		kube_policies_each_hit(k->policies, write_hits, k);
 	pod_groups_get_stats(k->groups, &stats);
 	if (!m)
 		return;
@@ -187,6 +265,7 @@ int kube_attach(struct kube *k, const struct kube_parts *parts)
 	k->parts = *parts;
 	publish_on_progress(parts->publish, on_progress, k);
 	report_on_learned(parts->report, on_learned, k);
+	report_on_hit(parts->report, on_hit, k);
 	return 0;
 }
 

@@ -69,6 +69,7 @@ static void read_status(const struct pw_json *status, struct kube_status *out)
 {
 	const struct pw_json *list = pw_json_get(status, "conditions");
 
+	out->hits = pw_json_int(pw_json_get(status, "hits"));
 	out->generation = pw_json_int(pw_json_get(status, "observedGeneration"));
 	copy(out->revision, sizeof(out->revision), pw_json_text(pw_json_get(status, "revision")));
 	copy(out->analyzers, sizeof(out->analyzers),

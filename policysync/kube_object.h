@@ -20,6 +20,7 @@ struct kube_status {
 	int64_t generation;
 	char revision[33], analyzers[24];
 	struct kube_condition_text conditions[KUBE_CONDITIONS];
+	int64_t hits; /* of an exclusion; written apart from the rest */
 };
 
 /* One allocation; object is owned. */

@@ -1,37 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "policysync/kube_policies.h"
+#include "policysync/kube_policies_private.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/wire/arena_alloc.h"
-#include "policysync/map.h"
-#include "policysync/policy_dir.h"
 #include <errno.h>
 #include <stdio.h>
-
-struct entry {
-	UT_hash_handle hh;
-	struct kube_object *newest;   /* as the server has it; its object moved to candidate */
-	struct crd_object *candidate; /* waits for what it refers to, or for the next set */
-	struct crd_object *in_force;
-	int64_t in_force_generation;
-	uint64_t serial; /* first set that has in_force as it is; 0 = none yet */
-	char problem[480];
-	bool writing;
-};
-
-struct kube_policies {
-	struct kube_policies_settings settings;
-	struct policy_dir *defaults;
-	struct pw_snapshot *snapshot;
-	struct pw_timer *timer;
-	struct entry *entries;
-	struct publish_progress progress;
-	uint64_t serial;
-	char revision[33];
-	uint64_t problems;                    /* hash of those that were published */
-	uint64_t refused;                     /* past the ceiling */
-	bool gathering, synced, held, missed; /* missed: something changed while it was held */
-};
 
 static void entry_free(struct entry *e)
 {
@@ -46,7 +19,7 @@ static void destroy_set(void *value)
 	policy_set_free(value);
 }
 
-static struct entry *find(const struct kube_policies *k, const char *key)
+struct entry *kube_policies_find(const struct kube_policies *k, const char *key)
 {
 	struct entry *e = NULL;
 
@@ -90,7 +63,7 @@ static bool has_set(const struct kube_policies *k, ProtobufCBinaryData name)
 
 	(void)snprintf(key, sizeof(key), "%s/%.*s", crd_kind_name(CRD_SIGNATURE_SET), (int)name.len,
 		(const char *)name.data);
-	e = find(k, key);
+	e = kube_policies_find(k, key);
 	if (e && (e->candidate || e->in_force))
 		return true;
 	for (size_t i = 0; (o = policy_dir_default(k->defaults, i)) != NULL; i++)
@@ -168,7 +141,7 @@ static int make_set(struct kube_policies *k, struct policy_set **ret, struct pw_
 		if (e->in_force)
 			all[count++] = e->in_force;
 	for (size_t i = 0; (o = policy_dir_default(k->defaults, i)) != NULL; i++) {
-		over = find(k, o->key);
+		over = kube_policies_find(k, o->key);
 		if (!over || !over->in_force)
 			all[count++] = o;
 	}
@@ -345,7 +318,7 @@ static void take_newest(struct kube_policies *k, struct entry *e)
 
 void kube_policies_put_take(struct kube_policies *k, struct kube_object *o)
 {
-	struct entry *e = find(k, o->key);
+	struct entry *e = kube_policies_find(k, o->key);
 
 	if (e) {
 		renew(e, o);
@@ -365,7 +338,7 @@ void kube_policies_put_take(struct kube_policies *k, struct kube_object *o)
 
 void kube_policies_remove(struct kube_policies *k, const char *key)
 {
-	struct entry *e = find(k, key);
+	struct entry *e = kube_policies_find(k, key);
 
 	if (!e)
 		return;
@@ -490,7 +463,7 @@ void kube_policies_each_stale(struct kube_policies *k,
 
 void kube_policies_written(struct kube_policies *k, const char *key)
 {
-	struct entry *e = find(k, key);
+	struct entry *e = kube_policies_find(k, key);
 
 	if (e)
 		e->writing = false;

@@ -55,3 +55,18 @@ void kube_policies_each_stale(struct kube_policies *k,
 		void *ctx, const char *key, const char *version, const struct kube_status *status),
 	void *ctx);
 void kube_policies_written(struct kube_policies *k, const char *key);
+
+/* An exclusion silenced something. Counted here until it is in the status. */
+void kube_policies_hit(struct kube_policies *k, const char *key, uint64_t count, int64_t wall_ns);
+/*
+ * Calls write for exclusions with hits that are not in their status, each at most every
+ * KUBE_POLICIES_HITS_S seconds and KUBE_POLICIES_HITS of them at a time. hits is the sum that the
+ * status should have. Ends with kube_policies_hits_written.
+ */
+#define KUBE_POLICIES_HITS_S 60
+#define KUBE_POLICIES_HITS   4
+void kube_policies_each_hit(struct kube_policies *k,
+	bool (*write)(
+		void *ctx, const char *key, const char *version, int64_t hits, int64_t last_ns),
+	void *ctx);
+void kube_policies_hits_written(struct kube_policies *k, const char *key, int result);

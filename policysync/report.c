@@ -16,6 +16,8 @@ struct report {
 	struct load_ctx load;
 	void (*on_learned)(void *ctx, struct pw_slice group);
 	void *learned_ctx;
+	void (*on_hit)(void *ctx, const Podward__V1__ExclusionHit *hit);
+	void *hit_ctx;
 };
 
 /* One Report call. References: the call's own until on_closed, and one of each job in flight. */
@@ -248,6 +250,8 @@ static int hand_over(struct stream *s, const Podward__V1__ReportItems *items)
 		return r;
 	}
 	tell_learned(s->report, items);
+	for (size_t i = 0; s->report->on_hit && i < items->n_hits; i++)
+		s->report->on_hit(s->report->hit_ctx, items->hits[i]);
 	s->refs++;
 	s->in_flight++;
 	return 0;
@@ -360,6 +364,13 @@ void report_on_learned(struct report *r, void (*fn)(void *ctx, struct pw_slice g
 	r->on_learned = fn;
 	r->learned_ctx = ctx;
 	r->load.held = true;
+}
+
+void report_on_hit(
+	struct report *r, void (*fn)(void *ctx, const Podward__V1__ExclusionHit *hit), void *ctx)
+{
+	r->on_hit = fn;
+	r->hit_ctx = ctx;
 }
 
 static void on_loaded(void *ctx)

@@ -27,6 +27,9 @@ void report_methods(struct report *r, struct pw_method out[REPORT_METHODS]);
  * back from analyzers until report_post_loaded. Before the server starts.
  */
 void report_on_learned(struct report *r, void (*fn)(void *ctx, struct pw_slice group), void *ctx);
+/* fn is called on the rpc loop for each exclusion that had hits. Before the server starts. */
+void report_on_hit(
+	struct report *r, void (*fn)(void *ctx, const Podward__V1__ExclusionHit *hit), void *ctx);
 void report_post_loaded(struct report *r); /* any thread */
 /* Any thread; for tests and fuzzers: what a message is refused for. */
 int report_check_items(const Podward__V1__ReportItems *items, struct pw_err *err) PW_MUST_CHECK;

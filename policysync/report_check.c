@@ -153,6 +153,15 @@ static int check_profile(const Podward__V1__ProfileDelta *d, struct pw_err *err)
 	return r;
 }
 
+static int check_hit(const Podward__V1__ExclusionHit *h, struct pw_err *err)
+{
+	int r = check_number("hit.namespace", h->namespace_.len, 0, 63, err);
+
+	if (r == 0)
+		r = check_number("hit.name", h->name.len, 1, 253, err);
+	return r < 0 ? r : check_number("hit.count", h->count, 1, COUNT_MAX, err);
+}
+
 int report_check_items(const Podward__V1__ReportItems *items, struct pw_err *err)
 {
 	int r = 0;
@@ -163,5 +172,9 @@ int report_check_items(const Podward__V1__ReportItems *items, struct pw_err *err
 		r = check_occurrence(items->occurrences[i], err);
 	for (size_t i = 0; r == 0 && i < items->n_profiles; i++)
 		r = check_profile(items->profiles[i], err);
+	if (r == 0)
+		r = check_number("hits", items->n_hits, 0, 64, err);
+	for (size_t i = 0; r == 0 && i < items->n_hits; i++)
+		r = check_hit(items->hits[i], err);
 	return r;
 }

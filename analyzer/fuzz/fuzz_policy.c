@@ -22,7 +22,7 @@ static void ask(const struct view *v)
 			(void)view_rule(v, tier, 2, &e);
 		}
 	}
-	(void)view_exclusion(v, &a);
+	(void)view_exclusion(v, &a, &(uint32_t){0});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

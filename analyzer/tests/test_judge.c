@@ -276,6 +276,32 @@ static void an_exclusion_silences_and_is_counted(void **state)
 	bench_done(&b);
 }
 
+static void an_exclusion_in_the_shadow_counts_and_silences_nothing(void **state)
+{
+	static const struct kit_row rows[] = {
+		{PW_EVENT_OPEN, KIT_APP, "/new", KIT_READ, 3, LATER},
+		{PW_EVENT_OPEN, KIT_APP, "/new", KIT_READ, 3, LATER},
+	};
+	struct report *report;
+	struct bench b;
+	char text[256];
+
+	(void)state;
+	bench_init(&b);
+	kit_profile(&b.snapshot, kit_policy(&b.snapshot, "", "d", TIER(DEFAULT)), LEARN_NS);
+	kit_exclusion(&b.snapshot, "profile/file.read", "/new")->shadow = true;
+	learn(&b, &start);
+	report = judge_rows(&b, rows, PW_COUNT(rows));
+	assert_string_equal(detectors(report, text, sizeof(text)), "profile/file.read");
+	assert_int_equal(b.work.judge->counts.shadowed, 2);
+	assert_int_equal(b.work.judge->counts.excluded, 0);
+	assert_int_equal(report->hit_count, 1);
+	assert_int_equal(report->hits[0]->count, 2);
+	assert_true(report->hits[0]->name.len > 0);
+	report_free(report);
+	bench_done(&b);
+}
+
 static bool has(ProtobufCBinaryData b, const char *text)
 {
 	return pw_slice_find(pw_slice_of(b.data, b.len), pw_slice_str(text)) >= 0;
@@ -559,6 +585,7 @@ int main(void)
 		cmocka_unit_test(suppress_if_learned_alerts_once_and_then_knows),
 		cmocka_unit_test(one_alert_per_window_and_one_occurrence_per_batch),
 		cmocka_unit_test(an_exclusion_silences_and_is_counted),
+		cmocka_unit_test(an_exclusion_in_the_shadow_counts_and_silences_nothing),
 		cmocka_unit_test(an_alert_explains_itself),
 		cmocka_unit_test(losses_make_the_baseline_partial),
 		cmocka_unit_test(events_outside_of_groups_are_counted_not_judged),

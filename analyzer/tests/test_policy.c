@@ -242,7 +242,7 @@ static void exclusions_silence_only_what_they_name(void **state)
 			.object = pw_slice_str(rows[i].object),
 			.wall_ns = rows[i].at_ns};
 
-		assert_int_equal(view_exclusion(v, &a) != NULL, rows[i].want);
+		assert_int_equal(view_exclusion(v, &a, &(uint32_t){0}) != NULL, rows[i].want);
 	}
 	view_free(v);
 	policy_free(p);
@@ -261,13 +261,13 @@ static void a_wildcard_does_not_cover_deny_rules(void **state)
 	(void)kit_exclusion(&s, "*", NULL);
 	p = kit_compile(&s);
 	v = view_of(p, KIT_GROUP_WEB);
-	assert_null(view_exclusion(v, &a));
+	assert_null(view_exclusion(v, &a, &(uint32_t){0}));
 	view_free(v);
 	policy_free(p);
 	(void)kit_exclusion(&s, "policy//p/*", NULL);
 	p = kit_compile(&s);
 	v = view_of(p, KIT_GROUP_WEB);
-	assert_non_null(view_exclusion(v, &a));
+	assert_non_null(view_exclusion(v, &a, &(uint32_t){0}));
 	view_free(v);
 	policy_free(p);
 	kit_snapshot_done(&s);

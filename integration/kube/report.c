@@ -2,6 +2,7 @@
 /*
  * An analyzer as policysync sees it, as far as profiles go.
  *   kube-report ADDRESS report GROUP FIRST COUNT GENERATION   "committed"
+ *   kube-report ADDRESS hit NAMESPACE NAME COUNT              "committed"; NAMESPACE "-" = none
  *   kube-report ADDRESS load                                  "GROUP BEHAVIOURS GENERATION" lines,
  * "end"
  */
@@ -24,6 +25,7 @@ struct client {
 	char **words;
 	bool loads, greeted;
 	uint64_t first, count, generation, sent;
+	uint64_t hits; /* of an exclusion, in place of a profile; words: namespace or "-", name */
 	_Atomic int done;
 };
 
@@ -93,6 +95,26 @@ static void send_part(struct client *c)
 	send_or_restart(c, &request.base);
 }
 
+static void send_hit(struct client *c)
+{
+	Podward__V1__ExclusionHit hit = PODWARD__V1__EXCLUSION_HIT__INIT, *hits = &hit;
+	Podward__V1__ReportItems items = PODWARD__V1__REPORT_ITEMS__INIT;
+	Podward__V1__ReportRequest request = PODWARD__V1__REPORT_REQUEST__INIT;
+
+	if (strcmp(c->words[0], "-") != 0)
+		hit.namespace_ = text_of(c->words[0]);
+	hit.name = text_of(c->words[1]);
+	hit.count = c->hits;
+	hit.last_wall_ns = 1700000000000000000ll;
+	items.seq = 1;
+	items.hits = &hits;
+	items.n_hits = 1;
+	request.message_case = PODWARD__V1__REPORT_REQUEST__MESSAGE_ITEMS;
+	request.items = &items;
+	c->sent = 1;
+	send_or_restart(c, &request.base);
+}
+
 static void on_up(void *ctx)
 {
 	struct client *c = ctx;
@@ -111,6 +133,8 @@ static void on_sent(void *ctx)
 
 	if (c->loads)
 		pw_stream_half_close(c->stream);
+	else if (c->sent < c->count && c->hits > 0)
+		send_hit(c);
 	else if (c->sent < c->count)
 		send_part(c);
 }
@@ -196,6 +220,11 @@ int main(int argc, char **argv)
 	pw_log_setup(PW_LOG_INFO, PW_LOG_LOGFMT, "kube-report");
 	if (argc == 3 && strcmp(argv[2], "load") == 0) {
 		c.loads = true;
+		return run(&c, argv[1]);
+	}
+	if (argc == 6 && strcmp(argv[2], "hit") == 0 &&
+		pw_num_u64(pw_slice_str(argv[5]), UINT32_MAX, &c.hits) == 0) {
+		c.count = 1;
 		return run(&c, argv[1]);
 	}
 	if (argc != 7 || pw_num_u64(pw_slice_str(argv[4]), UINT32_MAX, &c.first) < 0 ||

@@ -210,6 +210,33 @@ def an_assignment_is_at_the_collector_within_100_ms(options):
     clear()
 
 
+def hits_of_exclusions_are_in_their_status(options):
+    spec = {"detectors": ["sig/*/x"], "reason": "planned", "shadow": True}
+    with cluster(options) as c:
+        c.replica("one")
+        c.replica("two")
+        path = policy("quiet", spec, "RuntimeExclusion")
+        wait_condition(path, "Accepted", "True", "Valid")
+        report = lambda replica, name, count: subprocess.run(
+            [os.path.join(c.bin, "kube-report"), c.socket(replica), "hit", "podward", name, str(count)], check=True,
+            stdout=subprocess.DEVNULL, timeout=60)
+        status = lambda: SERVER.requests.get(path)["status"]
+        report("one", "absent", 3)  # deleted meanwhile: nothing happens
+        report("one", "quiet", 7)
+        wait_until(lambda: status().get("hits") == 7, 20, "the hits")
+        check_equal(status()["lastHit"], "2023-11-14T22:13:20Z", "last hit")
+        report("two", "quiet", 5)  # its analyzers' own, whoever leads
+        wait_until(lambda: status().get("hits") == 12, 20, "the hits of both")
+        before = SERVER.requests.get(path)["metadata"]["resourceVersion"]
+        for _ in range(20):
+            report("one", "quiet", 1)
+        time.sleep(2)
+        check_equal(SERVER.requests.get(path)["metadata"]["resourceVersion"], before, "writes within a minute")
+        check("HITS" in SERVER.kubectl("get", "rtex", "-n", "podward"), "the column")
+        check_equal(condition(path, "Accepted")["status"], "True", "the rest of the status")
+    clear()
+
+
 def events_of(name):
     return [e for e in SERVER.requests.get("/api/v1/namespaces/podward/events")["items"]
             if e["involvedObject"]["name"] == name]
@@ -317,7 +344,8 @@ def health_is_one_object_that_kubectl_shows(options):
 CASES = [health_is_one_object_that_kubectl_shows, a_policy_is_accepted_and_programmed, what_makes_no_sense_is_refused_and_the_version_before_stays,
          what_an_analyzer_refuses_is_said_in_the_status, each_pod_gets_the_group_of_its_topmost_owner,
          an_assignment_is_at_the_collector_within_100_ms, one_of_two_replicas_writes_and_the_other_takes_over,
-         an_api_server_that_is_away_changes_nothing, alerts_are_events_of_their_pod]
+         an_api_server_that_is_away_changes_nothing, alerts_are_events_of_their_pod,
+         hits_of_exclusions_are_in_their_status]
 
 if __name__ == "__main__":
     REASON = why_no_kube()

@@ -120,6 +120,7 @@ static const struct {
 	{EXCLUSION("  detectors: [x]\n  reason: \"  \"\n"), "spec.reason: expected one line"},
 	{EXCLUSION("  reason: r\n"), "spec.detectors: missing"},
 	{EXCLUSION("  detectors: []\n  reason: r\n"), "spec.detectors: must not be empty"},
+	{EXCLUSION("  detectors: [x]\n  reason: r\n  shadow: often\n"), "spec.shadow: expected"},
 	{EXCLUSION("  detectors: [x]\n  reason: r\n  expires: tomorrow\n"),
 		"spec.expires: expected a time"},
 	{EXCLUSION("  detectors: [x]\n  reason: r\n  expires: \"2026-13-01T00:00:00Z\"\n"),
@@ -284,7 +285,7 @@ static void an_exclusion_with_expiry_arrives(void **state)
 		(void)snprintf(text, sizeof(text),
 			EXCLUSION("  detectors: [profile/*]\n  objects: [/etc/shadow]\n  actors: "
 				  "[/bin/tar]\n"
-				  "  reason: nightly backup\n  expires: \"%s\"\n"),
+				  "  reason: nightly backup\n  shadow: true\n  expires: \"%s\"\n"),
 			rows[i].text);
 		assert_int_equal(parse(text, &o, &err), 0);
 		assert_int_equal(pw_arena_new(1 << 16, 1 << 20, &a), 0);
@@ -294,6 +295,7 @@ static void an_exclusion_with_expiry_arrives(void **state)
 		assert_int_equal(e->expires_wall_ns, rows[i].seconds * (int64_t)PW_NS_PER_S);
 		assert_true(is(e->detectors[0], "profile/*") && is(e->objects[0], "/etc/shadow"));
 		assert_true(is(e->actors[0], "/bin/tar") && is(e->reason, "nightly backup"));
+		assert_true(e->shadow);
 		pw_arena_free(a);
 		crd_object_free(o);
 	}
