@@ -339,6 +339,10 @@ static void collector_message(void *ctx, const ProtobufCMessage *msg)
 	} else if (m->message_case == PODWARD__V1__COLLECT_REPLY__MESSAGE_THROTTLE) {
 		c->look.throttles++;
 		c->look.throttle_ms = m->throttle->delay_ms;
+	} else if (m->message_case == PODWARD__V1__COLLECT_REPLY__MESSAGE_DRAIN) {
+		c->look.drains++;
+		c->is_welcome = false;
+		pw_stream_half_close(c->stream);
 	}
 	pw_stream_next(c->stream);
 }
@@ -349,7 +353,8 @@ static void collector_down(void *ctx, int status, const char *detail, uint32_t d
 
 	(void)delay_ms;
 	c->is_welcome = false;
-	c->look.downs++;
+	if (c->look.downs++ == 0)
+		c->look.first_status = status;
 	c->look.last_status = status;
 	(void)snprintf(c->look.detail, sizeof(c->look.detail), "%s", detail);
 }

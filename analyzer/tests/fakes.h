@@ -37,7 +37,8 @@ struct fake_collector_look {
 	uint64_t received, durable;
 	uint32_t welcomes, downs, sent;
 	uint32_t throttles, throttle_ms; /* number, and the last one */
-	int last_status;
+	uint32_t drains;                 /* it half-closes then, as it must */
+	int first_status, last_status;   /* of downs */
 	char detail[200];
 };
 

@@ -226,6 +226,26 @@ static void full_reports_hold_the_collectors_back(void **state)
 	rig_done(&rig);
 }
 
+/* Told to go, they end their streams by themselves: nobody is cut off by the end of the grace. */
+static void a_stopping_analyzer_drains_its_collectors(void **state)
+{
+	struct fake_collector_look look;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 1 << 20);
+	fake_sync_policy(rig.sync, kit_pack(&rig.snapshot));
+	start_engine(&rig);
+	rig.collector = fake_collector_new(rig.own_address, 1, make_batches(), BATCHES);
+	WAIT_FOR(fake_collector_look(rig.collector).durable == BATCHES);
+	engine_stop(PW_TAKE(rig.engine), 60000);
+	WAIT_FOR(fake_collector_look(rig.collector).downs > 0);
+	look = fake_collector_look(rig.collector);
+	assert_int_equal(look.drains, 1);
+	assert_int_equal(look.first_status, PW_RPC_OK);
+	rig_done(&rig);
+}
+
 static void waiting_grows_with_the_time_of_judging_up_to_a_limit(void **state)
 {
 	static const struct {
@@ -394,6 +414,7 @@ int main(void)
 		cmocka_unit_test(a_restarted_analyzer_knows_what_was_learned),
 		cmocka_unit_test(an_analyzer_that_dies_before_the_commit_loses_nothing),
 		cmocka_unit_test(full_reports_hold_the_collectors_back),
+		cmocka_unit_test(a_stopping_analyzer_drains_its_collectors),
 		cmocka_unit_test(waiting_grows_with_the_time_of_judging_up_to_a_limit),
 		cmocka_unit_test(a_batch_of_a_thousand_findings_goes_out_in_parts),
 		cmocka_unit_test(nothing_is_judged_before_the_first_policy),
