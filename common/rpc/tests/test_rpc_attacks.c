@@ -35,7 +35,9 @@ struct scene {
 	char folder[32];
 	struct certs_authority *authority; /* NULL = plain text */
 	struct certs_set server, client;
+	/* when the honest stream had come up, which may take attempts on a slow machine */
 	struct pw_connection_stats before;
+	size_t log_len;
 };
 
 static int scene_new(void **state)
@@ -56,7 +58,6 @@ static struct scene *scene_start(void **state, const struct pw_server_limits *li
 	rig_start_server(&s->rig, limits);
 	(void)snprintf(s->rig.target, sizeof(s->rig.target), "127.0.0.1:%u",
 		pw_server_port(s->rig.server));
-	pw_connection_stats(&s->before);
 	return s;
 }
 
@@ -100,9 +101,13 @@ static void honest_stream(struct scene *s)
 	rig_start_client(&s->rig);
 	rig_start_stream(&s->rig);
 	rig_wait(&s->rig, rig_received, 1);
+	pw_connection_stats(&s->before);
+	(void)pthread_mutex_lock(&s->rig.lock);
+	s->log_len = s->rig.log_len;
+	(void)pthread_mutex_unlock(&s->rig.lock);
 }
 
-/* It goes on, and was never down. */
+/* It goes on, and was never down since. */
 static void expect_undisturbed(struct scene *s)
 {
 	uint64_t now;
@@ -111,7 +116,7 @@ static void expect_undisturbed(struct scene *s)
 	now = s->rig.received;
 	(void)pthread_mutex_unlock(&s->rig.lock);
 	rig_wait(&s->rig, rig_received, now + 100);
-	assert_int_equal(s->rig.log_len, 1);
+	assert_int_equal(s->rig.log_len, s->log_len);
 	assert_int_equal(s->rig.out_of_order, 0);
 }
 
