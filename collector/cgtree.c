@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define DEPTH_MAX       32
@@ -56,6 +58,26 @@ int cgtree_find_root(char *out, size_t size, struct pw_err *err)
 	memcpy(out, found.ptr, found.len);
 	out[found.len] = 0;
 	return 0;
+}
+
+int cgtree_named_root(const char *named, char *out, size_t size, struct pw_err *err)
+{
+	static const char *const below[] = {"", "/unified"};
+	char path[PATH_BYTES];
+
+	for (size_t i = 0; i < PW_COUNT(below); i++) {
+		struct statfs fs;
+		int n = snprintf(path, sizeof(path), "%s%s", named, below[i]);
+
+		if (n < 0 || (size_t)n >= sizeof(path) || (size_t)n >= size)
+			return pw_err_set(err, -ENAMETOOLONG, "--cgroup-root: too long");
+		if (statfs(path, &fs) < 0 || (uint64_t)fs.f_type != CGROUP2_SUPER_MAGIC)
+			continue;
+		memcpy(out, path, (size_t)n + 1);
+		return 0;
+	}
+	return pw_err_set(err, -ENOTSUP,
+		"--cgroup-root: neither %s nor %s/unified is a cgroup v2 hierarchy", named, named);
 }
 
 static void cgtree_freep(struct cgtree **t)

@@ -27,6 +27,11 @@ struct cgtree_settings {
 
 /* Mount point from /proc/self/mountinfo; -ENOENT with words when there is no v2 hierarchy. */
 int cgtree_find_root(char *out, size_t size, struct pw_err *err) PW_MUST_CHECK;
+/*
+ * The v2 hierarchy at a path that somebody named: the path itself, or "unified" below it, which is
+ * where hosts with both versions have it. -ENOTSUP with words when neither is one.
+ */
+int cgtree_named_root(const char *named, char *out, size_t size, struct pw_err *err) PW_MUST_CHECK;
 int cgtree_new(const struct cgtree_settings *settings, struct pods *pods,
 	struct cgtree **ret) PW_MUST_CHECK;
 void cgtree_free(struct cgtree *t);

@@ -99,7 +99,6 @@ static void read_boot_id(struct state *st)
 static int find_names(struct state *st, struct pw_err *err)
 {
 	const struct settings *s = &st->settings;
-	int r = 0;
 
 	if (s->node)
 		(void)snprintf(st->node, sizeof(st->node), "%s", s->node);
@@ -110,10 +109,7 @@ static int find_names(struct state *st, struct pw_err *err)
 		return 0;
 	if (!s->cgroup_root)
 		return cgtree_find_root(st->cgroup_root, sizeof(st->cgroup_root), err);
-	r = snprintf(st->cgroup_root, sizeof(st->cgroup_root), "%s", s->cgroup_root);
-	if (r < 0 || (size_t)r >= sizeof(st->cgroup_root))
-		return pw_err_set(err, -ENAMETOOLONG, "--cgroup-root: too long");
-	return 0;
+	return cgtree_named_root(s->cgroup_root, st->cgroup_root, sizeof(st->cgroup_root), err);
 }
 
 static int open_source(struct state *st, struct pw_err *err)

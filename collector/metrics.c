@@ -59,6 +59,7 @@ static void publish_tables(struct pw_metrics *m, const struct pipeline_stats *s)
 	gauge(m, METRIC_PENDING, NULL, s->pending.waiting);
 	counter(m, METRIC_ATTRIBUTED, NULL, s->pending.late);
 	counter(m, METRIC_UNATTRIBUTED, NULL, s->pending.never);
+	counter(m, METRIC_SANDBOX, NULL, s->pending.sandbox);
 	gauge(m, METRIC_DICT_STRINGS, NULL, s->batch.dict_strings);
 	counter(m, METRIC_DICT_EPOCHS, NULL, s->batch.epochs);
 	counter(m, METRIC_BATCHES, NULL, s->batch.batches);

@@ -63,7 +63,16 @@ static void row_drop(struct pending *p, struct pending_row *row)
 {
 	row_unlink(p, row);
 	row_free(p, row);
+}
+
+static void give_up_one(struct pending *p, struct container *c)
+{
+	if (c->is_beside) {
+		p->stats.sandbox++;
+		return;
+	}
 	p->stats.never++;
+	c->pending_lost++;
 }
 
 void pending_free(struct pending *p)
@@ -88,12 +97,12 @@ int pending_add(struct pending *p, const struct occurrence *o)
 	size_t bytes = sizeof(*row) + o->object.len + o->object2.len;
 
 	if (!fits(p, c, bytes)) {
-		p->stats.never++;
+		give_up_one(p, c);
 		return -ENOSPC;
 	}
 	row = pw_alloc0(1, bytes);
 	if (!row) {
-		p->stats.never++;
+		give_up_one(p, c);
 		return -ENOMEM;
 	}
 	row->o = *o;
@@ -123,7 +132,7 @@ void pending_release(struct pending *p, struct container *c, pending_fn fn, void
 	pods_put(p->pods, c);
 }
 
-uint64_t pending_give_up(struct pending *p, struct container *c)
+uint64_t pending_withdraw(struct pending *p, struct container *c)
 {
 	uint64_t count = c->pending_count;
 
@@ -134,23 +143,12 @@ uint64_t pending_give_up(struct pending *p, struct container *c)
 	return count;
 }
 
-uint64_t pending_withdraw(struct pending *p, struct container *c)
+void pending_expire(struct pending *p, struct pw_boot before)
 {
-	uint64_t count = pending_give_up(p, c);
-
-	p->stats.never -= count;
-	return count;
-}
-
-uint64_t pending_expire(struct pending *p, struct pw_boot before)
-{
-	uint64_t count = 0;
-
 	while (p->all && p->all->o.time.ns < before.ns) {
+		give_up_one(p, p->all->o.image->container);
 		row_drop(p, p->all);
-		count++;
 	}
-	return count;
 }
 
 void pending_get_stats(const struct pending *p, struct pending_stats *ret)

@@ -104,11 +104,27 @@ static void drop_excluded(struct pipeline *p, struct container *c)
 	p->stats.filtered[PIPELINE_FILTER_EXCLUDED] += pending_withdraw(p->pending, c);
 }
 
+/* Of a pod the API names all containers but the sandbox, which began first. */
+static void mark_beside(struct pipeline *p, const struct container *assigned)
+{
+	struct container *c = NULL;
+
+	if (assigned->cgroup_pod.len == 0)
+		return;
+	for (c = pods_first(p->pods); c; c = c->next)
+		if (c->state == CONTAINER_PENDING &&
+			pw_slice_eq(c->cgroup_pod, assigned->cgroup_pod))
+			c->is_beside = true;
+}
+
 static void on_container_change(void *ctx, struct container *c)
 {
 	struct pipeline *p = ctx;
 
 	if (c->state == CONTAINER_ASSIGNED) {
+		loss_add(&p->loss, c->ref, LOSS(PENDING), c->pending_lost);
+		c->pending_lost = 0;
+		mark_beside(p, c);
 		pending_release(p->pending, c, tell, p);
 		if (c->gone) /* nothing follows, and its address may be another's soon */
 			seen_flush_container(p->seen, c, tell_fold, p);
@@ -172,8 +188,7 @@ static void deliver(struct pipeline *p, const struct occurrence *o, bool setup)
 	} else if (c->state == CONTAINER_EXCLUDED) {
 		filter(p, PIPELINE_FILTER_EXCLUDED);
 	} else if (c->state == CONTAINER_PENDING) {
-		if (pending_add(p->pending, o) < 0)
-			loss_add(&p->loss, 0, LOSS(PENDING), 1);
+		(void)pending_add(p->pending, o); /* counts what it refuses */
 	} else {
 		tell(p, o);
 	}
@@ -374,8 +389,7 @@ static void expire_pending(struct pipeline *p)
 	uint64_t wait_ns = scope_rules_of(p->scope)->pending_ms * PW_NS_PER_MS;
 	struct pw_boot before = {p->now.ns > wait_ns ? p->now.ns - wait_ns : 0};
 
-	/* Without a group there is nobody whose loss it would be. */
-	loss_add(&p->loss, 0, LOSS(PENDING), pending_expire(p->pending, before));
+	pending_expire(p->pending, before);
 }
 
 void pipeline_tick(struct pipeline *p, struct pw_boot now)

@@ -138,6 +138,7 @@ static int container_new(const struct cgroup_identity *who, struct container **r
 	c->memory = texts_dup(texts, PW_COUNT(texts));
 	if (!c->memory)
 		return -ENOMEM;
+	c->cgroup_pod = c->pod_uid;
 	*ret = PW_TAKE(c);
 	return 0;
 }

@@ -29,14 +29,18 @@ struct container {
 	bool pre_running; /* was there before the collector */
 	bool has_init;    /* its first process was seen */
 	bool gone;        /* its cgroups were removed; the end was handled */
+	bool is_beside;   /* another container of its pod has a group: it is the sandbox, or its
+			     assignment is on the way */
 	struct pw_wall started;
 	struct pw_boot first_seen;
 	struct pw_slice id; /* own memory, as all below */
 	struct pw_slice pod_uid;
+	struct pw_slice cgroup_pod; /* as the cgroup's path says; of static pods another one */
 	/* Facts of the assignment, empty while unknown. */
 	struct pw_slice pod_group, pod_name, name, image, image_digest;
 	struct pending_row *pending; /* pending.c: what waits for the group */
 	uint32_t pending_count;
+	uint64_t pending_lost; /* given up; its loss as soon as it has a group */
 	size_t pending_bytes;
 	uint64_t told_epoch; /* batcher.c: last dictionary epoch in which `ref` was told */
 	void *memory;        /* private */

@@ -48,7 +48,8 @@ static const struct pw_setting table[] = {
 	{"self-test", PW_SETTING_BOOL, S(self_test), "false", 0, 0, NULL, NULL,
 		"Makes one harmless event of each kind, tells whether it came, and ends"},
 	{"cgroup-root", PW_SETTING_TEXT, S(cgroup_root), NULL, 0, 0, NULL, "PATH",
-		"Mount point of the cgroup v2 hierarchy; default: found in /proc/self/mountinfo"},
+		"Mount point of the cgroup v2 hierarchy, or of all with that as unified below it; "
+		"default: found in /proc/self/mountinfo"},
 	{"redact-rules", PW_SETTING_TEXT, S(redact_rules), NULL, 0, 0, NULL, "FILE",
 		"Rules on what counts as a secret in arguments and environment, in addition to the "
 		"built-in ones (docs/operations.md)"},

@@ -156,7 +156,8 @@ void rig_check_books(struct rig *rig)
 	pipeline_get_stats(rig->p, &s);
 	for (unsigned i = 0; i < PIPELINE_FILTER_COUNT; i++)
 		sum += s.filtered[i];
-	sum += s.pending.waiting + s.pending.never + s.lost_here + s.seen_set.folded + s.told;
+	sum += s.pending.waiting + s.pending.never + s.pending.sandbox + s.lost_here +
+	       s.seen_set.folded + s.told;
 	assert_int_equal(s.seen, sum);
 }
 

@@ -56,10 +56,12 @@ static void events_wait_for_the_pod_group_and_are_then_told_in_order(void **stat
 	rig_done(&rig);
 }
 
-static void what_waits_too_long_is_told_as_lost_once(void **state)
+static void what_waits_too_long_is_the_loss_of_its_container_once_that_has_a_group(void **state)
 {
-	struct rig rig;
+	struct assignment a = {0};
+	struct node_update update = assignment_update(&a);
 	struct pipeline_stats stats;
+	struct rig rig;
 
 	(void)state;
 	assert_int_equal(rig_init(&rig, false), 0);
@@ -73,7 +75,44 @@ static void what_waits_too_long_is_told_as_lost_once(void **state)
 	pipeline_tick(rig.p, (struct pw_boot){50 * S});
 	pipeline_get_stats(rig.p, &stats);
 	assert_int_equal(stats.pending.never, 5);
+	pipeline_flush(rig.p);
+	assert_int_equal(rig.count, 0); /* nobody's until then */
+	assert_int_equal(pipeline_update(rig.p, &update), 0);
+	assert_int_equal(pipeline_update(rig.p, &update), 0);
+	pipeline_flush(rig.p);
 	assert_int_equal(rig_loss(&rig, LOSS(PENDING)), 5);
+	assert_int_equal(rig.batches[0]->losses[0].container, rig.batches[0]->containers[0].ref);
+	rig_check_books(&rig);
+	rig_done(&rig);
+}
+
+#define POD     "/kubepods/pod8b3c1a52-7f0e-4c1d-9a6b-2f1e0d3c4b5a/"
+#define SANDBOX "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
+static void what_the_sandbox_of_a_pod_did_is_left_out_once_a_container_beside_it_has_a_group(
+	void **state)
+{
+	struct assignment a = {0};
+	struct node_update update = assignment_update(&a);
+	struct records_actor pause = rig_actor;
+	struct pipeline_stats stats;
+	struct records r;
+	struct rig rig;
+
+	(void)state;
+	assert_int_equal(rig_init(&rig, false), 0);
+	records_mkdir(&r, S, CG + 1, 1, POD SANDBOX);
+	rig_feed(&rig, &r);
+	pause.cgroup = CG + 1;
+	records_exec(&r, &pause, "/pause", pw_slice_of("pause", 6), 0);
+	rig_feed(&rig, &r);
+	records_mkdir(&r, 2 * S, CG, 1, POD ID);
+	rig_feed(&rig, &r);
+	assert_int_equal(pipeline_update(rig.p, &update), 0);
+	pipeline_tick(rig.p, (struct pw_boot){50 * S});
+	pipeline_get_stats(rig.p, &stats);
+	assert_int_equal(stats.pending.sandbox, 1);
+	assert_int_equal(stats.pending.never, 0);
 	rig_check_books(&rig);
 	rig_done(&rig);
 }
@@ -236,7 +275,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_wait_for_the_pod_group_and_are_then_told_in_order),
-		cmocka_unit_test(what_waits_too_long_is_told_as_lost_once),
+		cmocka_unit_test(
+			what_waits_too_long_is_the_loss_of_its_container_once_that_has_a_group),
+		cmocka_unit_test(
+			what_the_sandbox_of_a_pod_did_is_left_out_once_a_container_beside_it_has_a_group),
 		cmocka_unit_test(a_container_that_ended_is_still_told_when_its_group_comes),
 		cmocka_unit_test(an_excluded_group_is_not_told),
 		cmocka_unit_test(a_changed_assignment_is_told_under_a_new_number),

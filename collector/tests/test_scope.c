@@ -301,9 +301,35 @@ static void running_out_of_memory_is_an_ordinary_error(void **state)
 	assert_true(pw_oom_loop(life, NULL) > 8);
 }
 
+static void a_named_root_is_the_v2_hierarchy_or_has_it_below(void **state)
+{
+	char found[256] = "";
+	char above[256];
+	char out[256] = "as before";
+	struct pw_err err = PW_ERR_INIT;
+	char *end = NULL;
+
+	(void)state;
+	assert_int_equal(cgtree_named_root("/proc", out, sizeof(out), &err), -ENOTSUP);
+	assert_non_null(strstr(err.msg, "/proc/unified"));
+	assert_string_equal(out, "as before");
+	if (cgtree_find_root(found, sizeof(found), &err) < 0)
+		skip();
+	assert_int_equal(cgtree_named_root(found, out, sizeof(out), &err), 0);
+	assert_string_equal(out, found);
+	assert_int_equal(cgtree_named_root(found, out, 4, &err), -ENAMETOOLONG);
+	end = strstr(found, "/unified");
+	if (!end || end[8])
+		return;
+	(void)snprintf(above, sizeof(above), "%.*s", (int)(end - found), found);
+	assert_int_equal(cgtree_named_root(above, out, sizeof(out), &err), 0);
+	assert_string_equal(out, found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_named_root_is_the_v2_hierarchy_or_has_it_below),
 		cmocka_unit_test(a_scan_finds_what_runs_and_a_sweep_what_ended),
 		cmocka_unit_test(directories_below_a_container_belong_to_it_whatever_their_name),
 		cmocka_unit_test(assignments_come_change_and_go),
