@@ -46,7 +46,11 @@ def kubectl(node, words):
     sys.exit(subprocess.run(argv, check=False).returncode)
 
 
-COMMANDS = {"up": up, "install": install_command, "uninstall": uninstall_command, "down": down, "status": status, "kubectl": kubectl}
+def test(_node, words):
+    os.execv(os.path.join(HERE, "test_cluster.py"), ["test_cluster.py", *words])
+
+
+COMMANDS = {"test": test, "up": up, "install": install_command, "uninstall": uninstall_command, "down": down, "status": status, "kubectl": kubectl}
 
 
 def main():

@@ -13,6 +13,7 @@ RELEASE = NAMESPACE = "podward"
 IMAGES = os.path.join(ROOT, "build", "images")
 PROGRAMS = os.path.join(ROOT, "build", "release", "bin")
 SERVICES = ("collector", "analyzer", "policysync")
+WORKLOADS = ("daemonset/podward-collector", "statefulset/podward-analyzer", "deployment/podward-policysync")
 # What the pods of the tests run, and where the chart's own test finds its image.
 TEST_IMAGES = {"localhost/podward-test:1": "1", "localhost/podward-test:2": "2",
                "docker.io/library/busybox:1.36": "1"}
@@ -58,7 +59,7 @@ def run_helm(node, *words, seconds=180, check=True):
 
 
 def wait_ready(node, seconds=120):
-    for what in ("daemonset/podward-collector", "statefulset/podward-analyzer", "deployment/podward-policysync"):
+    for what in WORKLOADS:
         node.kubectl("-n", NAMESPACE, "rollout", "status", what, f"--timeout={seconds}s", seconds=seconds + 20)
 
 
@@ -72,8 +73,11 @@ def install(node, words=(), tell=print):
     step("images built")
     load_images(node)
     step("images loaded")
+    was_there = bool(node.kubectl("-n", NAMESPACE, "get", "daemonset/podward-collector", "-o", "name", check=False))
     run_helm(node, "upgrade", "--install", RELEASE, helm.CHART, "--namespace", NAMESPACE, "--create-namespace", *words)
     step("chart installed")
+    if was_there:  # the images have the names that they had, so nothing changed for Kubernetes
+        node.kubectl("-n", NAMESPACE, "rollout", "restart", *WORKLOADS)
     wait_ready(node)
     step("all Ready")
 

@@ -22,6 +22,7 @@ RUN = "/run/podward-cluster"  # sockets: their paths must be short
 CGROUP = "podward-cluster"
 NAME, ADDRESS, SERVICES, PODS = "node0", "10.10.0.2", "10.96.0.0/24", "10.244.0.0/24"
 SOCKET = RUN + "/containerd.sock"
+MANIFESTS = os.path.join(STATE, "manifests")  # of static pods
 BUILT = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 INSTALLED = ("etcd", "kubectl", "openssl", "containerd", "ctr", "runc", "busybox", "ip", "iptables", "conntrack",
              "nsenter", "unshare")
@@ -33,6 +34,11 @@ USERS = {"controller-manager": "/CN=system:kube-controller-manager", "scheduler"
          "kubelet": f"/O=system:nodes/CN=system:node:{NAME}", "proxy": "/CN=system:kube-proxy",
          "kubelet-client": "/O=system:masters/CN=kube-apiserver-kubelet-client"}
 SERVER_NAMES = "".join(f"DNS:kubernetes{end}," for end in ("", ".default", ".default.svc", ".default.svc.cluster.local"))
+
+# What service accounts of the product asked for, and whether they might.
+AUDIT_LOG = os.path.join(STATE, "log", "audit.log")
+AUDIT = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"],
+         "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts:podward"]}, {"level": "None"}]}
 
 CNI = {"cniVersion": "0.4.0", "name": "podward", "plugins": [
     {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True,
@@ -144,6 +150,7 @@ class Node:
             tell(f"  {time.monotonic() - started:5.1f} s  {what}", flush=True)
 
     def make_namespace(self):
+        shutil.rmtree(os.path.join(STATE, "log"), ignore_errors=True)
         shutil.rmtree(RUN, ignore_errors=True)
         os.makedirs(RUN, mode=0o700)
         self.daemons.start("holder", ["unshare", "-n", "-m", "--propagation", "private", "sleep", "infinity"])
@@ -206,6 +213,7 @@ class Node:
     def start_server(self, binaries=None):
         """Also for tests that killed it."""
         binaries = binaries or programs(*BUILT)[0]
+        write(STATE + "/audit.json", json.dumps(AUDIT))
         self.start("apiserver", binaries + "/kube-apiserver", "--insecure-port=0", "--etcd-servers=http://127.0.0.1:2379",
                    "--bind-address=0.0.0.0", f"--advertise-address={ADDRESS}", "--secure-port=6443",
                    f"--tls-cert-file={self.key('server.crt')}", f"--tls-private-key-file={self.key('server.key')}",
@@ -216,7 +224,8 @@ class Node:
                    f"--service-account-signing-key-file={self.key('sa.key')}",
                    "--service-account-issuer=https://kubernetes.default.svc", f"--service-cluster-ip-range={SERVICES}",
                    "--authorization-mode=Node,RBAC", "--allow-privileged=true",
-                   "--kubelet-preferred-address-types=InternalIP", f"--cert-dir={self.keys}")
+                   "--kubelet-preferred-address-types=InternalIP", f"--cert-dir={self.keys}",
+                   f"--audit-policy-file={STATE}/audit.json", f"--audit-log-path={AUDIT_LOG}")
         self.wait("apiserver", lambda: self.answers("kubectl", "--kubeconfig", self.admin, "get", "--raw", "/readyz"),
                   120, "the API server to be ready")
 
@@ -236,8 +245,10 @@ class Node:
             "address": ADDRESS, "clusterDomain": "cluster.local", "clusterDNS": [ADDRESS],
             "cgroupDriver": "cgroupfs", "cgroupRoot": "/" + CGROUP, "cgroupsPerQOS": True,
             "enforceNodeAllocatable": ["pods"], "failSwapOn": False, "resolvConf": "", "oomScoreAdj": 0,
+            "staticPodPath": MANIFESTS, "fileCheckFrequency": "2s",
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
             "imageGCHighThresholdPercent": 100, "syncFrequency": "10s", "nodeStatusUpdateFrequency": "5s"}
+        os.makedirs(MANIFESTS, exist_ok=True)
         write(STATE + "/kubelet.json", json.dumps(settings))
         self.start("kubelet", binaries + "/kubelet", f"--config={STATE}/kubelet.json",
                    f"--kubeconfig={self.key('kubelet.kubeconfig')}", f"--root-dir={STATE}/kubelet",
@@ -269,7 +280,7 @@ class Node:
         for name in self.daemons.names():  # the holder, and what tests started beside the node
             self.daemons.stop(name, signal.SIGKILL)
         self.remove_cgroups()
-        for path in [RUN] + [os.path.join(STATE, n) for n in ("containerd", "kubelet", "etcd", "cni", "keys", "pids")]:
+        for path in [RUN] + [os.path.join(STATE, n) for n in ("containerd", "kubelet", "etcd", "cni", "keys", "pids", "manifests")]:
             shutil.rmtree(path, ignore_errors=True)
 
     @staticmethod

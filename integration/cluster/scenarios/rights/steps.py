@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rights are minimal: each verb that the chart grants to policysync was used by the scenarios before, by the API
+server's own audit log, and nothing that it asked for was refused. Take one away, and what needs it is refused."""
+import json
+import time
+
+import install
+from cases import check_equal
+from node import AUDIT_LOG
+from rig import wait_until
+
+ACCOUNT = f"system:serviceaccount:{install.NAMESPACE}:podward-policysync"
+ROLE = ("-n", install.NAMESPACE, "role/podward-policysync")
+CLUSTER_ROLE = ("clusterrole/podward-policysync",)
+
+
+def asked(since=0.0):
+    """{(verb, group/resource[/part]): how many were refused} from the audit log."""
+    rows = {}
+    with open(AUDIT_LOG, encoding="utf-8") as f:
+        for line in f:
+            event = json.loads(line)
+            if event["user"]["username"] != ACCOUNT or "objectRef" not in event:
+                continue
+            stamp = event["requestReceivedTimestamp"]
+            if stamp < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)):
+                continue
+            thing = event["objectRef"]
+            part = f"/{thing['subresource']}" if thing.get("subresource") else ""
+            key = (event["verb"], f"{thing.get('apiGroup', '')}/{thing['resource']}{part}")
+            code = event.get("responseStatus", {}).get("code")
+            rows[key] = rows.get(key, 0) + (code == 403)
+            if event["verb"] == "patch" and code == 201:  # an apply that made the object needs both rights
+                rows["create", key[1]] = rows.get(("create", key[1]), 0)
+    return rows
+
+
+def granted(stage):
+    rules = stage.get(*CLUSTER_ROLE)["rules"] + stage.get(*ROLE)["rules"]
+    return {(verb, f"{group}/{resource}") for rule in rules for group in rule["apiGroups"]
+            for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def run(stage):
+    ns = stage.namespace("rights")
+    stage.apply("every-kind.yaml", ns)
+    for what in ("crtp/rights", "crtex/rights", "sigs/rights"):
+        stage.wait_for(ns, what, "condition=Accepted", 30)
+    stage.kubectl("delete", "crtp/rights", "crtex/rights", "sigs/rights")
+    rows = asked()
+    check_equal(sorted(key for key, refused in rows.items() if refused), [], "what was refused")
+    check_equal(sorted(granted(stage) - set(rows)), [], "what is granted and was never asked for")
+    check_equal(sorted(set(rows) - granted(stage)), [], "what was asked for beyond the roles")
+    one_less_is_noticed(stage)
+
+
+def put_role(stage, rules):
+    role = stage.get(*CLUSTER_ROLE)
+    role["metadata"].pop("resourceVersion")
+    stage.kubectl("replace", "-f", "-", text=json.dumps({**role, "rules": rules}))
+
+
+def one_less_is_noticed(stage):
+    """This check can fail: without one rule something is refused."""
+    rules = stage.get(*CLUSTER_ROLE)["rules"]
+    started = time.time()
+    put_role(stage, [r for r in rules if "jobs" not in r["resources"]])
+    try:
+        stage.kubectl("-n", install.NAMESPACE, "rollout", "restart", "deployment/podward-policysync")
+        wait_until(lambda: any(asked(started).values()), 60, "a refusal after a rule was taken away", 1)
+    finally:
+        put_role(stage, rules)
+    install.wait_ready(stage.node)

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""helm uninstall: everything of the release goes but the definitions, and with them policies and profiles stay."""
+import install
+from cases import check, check_equal
+from rig import wait_until
+
+KINDS = "daemonsets,statefulsets,deployments,services,configmaps,serviceaccounts,roles,rolebindings,networkpolicies"
+
+
+def run(stage):
+    profiles = len(stage.get("rtpf", "-A")["items"])
+    check(profiles, "no profile to keep")
+    install.uninstall(stage.node)
+    wait_until(lambda: not stage.pods("collector"), 60, "the pods to go")
+    left = stage.kubectl("-n", install.NAMESPACE, "get", KINDS, "-l", "app.kubernetes.io/part-of=podward", "-o", "name")
+    check_equal(left, "", "objects that are left")
+    cluster_wide = stage.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
+    check("podward" not in cluster_wide, "cluster roles are left")
+    check_equal(len(stage.get("rtpf", "-A")["items"]), profiles, "profiles")
+    wait_until(lambda: not stage.pods("collector"), 60, "the pods to go")
