@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus finds the pods by their annotations: all three jobs are up, and the chart's alert rules fire for
+"""A real Prometheus scrapes the pods that say so in their annotations: all three jobs are up, and the chart's alert rules fire for
 the faults they name (without the time that they wait): a collector and an analyzer that hang, an output that
 refuses, a policy that makes no sense. Nothing fires before."""
 import json
@@ -26,9 +26,21 @@ def write_files(stage):
     with open(os.path.join(FOLDER, "alerts.yaml"), "w", encoding="utf-8") as f:
         f.write(rules)
     with open(os.path.join(stage.here, "prometheus.yaml"), encoding="utf-8") as f:
-        text = f.read().replace("{{kubeconfig}}", stage.node.admin).replace("{{rules}}", FOLDER + "/alerts.yaml")
+        text = f.read().replace("{{folder}}", FOLDER)
     with open(os.path.join(FOLDER, "prometheus.yaml"), "w", encoding="utf-8") as f:
         f.write(text)
+
+
+def write_targets(stage):
+    rows = []
+    for pod in stage.get("-A", "pods")["items"]:
+        notes = pod["metadata"].get("annotations", {})
+        if notes.get("prometheus.io/scrape") == "true" and pod["status"].get("podIP"):
+            component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+            rows.append({"targets": [f"{pod['status']['podIP']}:{notes['prometheus.io/port']}"],
+                         "labels": {"job": "podward-" + component}})
+    with open(os.path.join(FOLDER, "targets.json"), "w", encoding="utf-8") as f:
+        json.dump(rows, f)
 
 
 def ask(stage, query):
@@ -61,6 +73,7 @@ def hung(stage, component):
 
 def run(stage):
     write_files(stage)
+    write_targets(stage)
     stage.node.start("prometheus", "prometheus", f"--config.file={FOLDER}/prometheus.yaml",
                      f"--storage.tsdb.path={FOLDER}/data", "--web.listen-address=127.0.0.1:9090")
     try:
