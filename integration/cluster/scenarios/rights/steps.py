@@ -30,7 +30,9 @@ def asked(since=0.0):
             part = f"/{thing['subresource']}" if thing.get("subresource") else ""
             key = (event["verb"], f"{thing.get('apiGroup', '')}/{thing['resource']}{part}")
             code = event.get("responseStatus", {}).get("code")
-            rows[key] = rows.get(key, 0) + (code == 403)
+            # 403 alone may also be a namespace that is on its way out.
+            forbidden = event["annotations"].get("authorization.k8s.io/decision") == "forbid"
+            rows[key] = rows.get(key, 0) + forbidden
             if event["verb"] == "patch" and code == 201:  # an apply that made the object needs both rights
                 rows["create", key[1]] = rows.get(("create", key[1]), 0)
     return rows
