@@ -191,11 +191,14 @@ static void drop_loss_reason(struct learning *l)
 		l->partial_reason[0] = '\0';
 }
 
-void learning_repaired(struct learning *l)
+void learning_repaired(struct learning *l, uint64_t count)
 {
-	if (l->repaired_events >= l->lost_events)
+	uint64_t owed = l->lost_events - l->repaired_events;
+
+	/* What is told again after the end of learning is judged, not learned. */
+	if (learning_is_protected(l) || l->repaired_events >= l->lost_events || count == 0)
 		return;
-	l->repaired_events = l->lost_events;
+	l->repaired_events += count < owed ? count : owed;
 	drop_loss_reason(l);
 	note_change(l);
 }

@@ -57,8 +57,8 @@ void learning_freeze(struct learning *l);
 void learning_thaw(struct learning *l); /* as protected as it was frozen */
 /* Losses that touched the group; count only while it is collecting. */
 void learning_lost(struct learning *l, uint64_t count, uint32_t reason);
-/* What was lost so far has been told again: it does not count any more. */
-void learning_repaired(struct learning *l);
+/* So many of the losses were made good: everything was told again. They do not count any more. */
+void learning_repaired(struct learning *l, uint64_t count);
 /* The baseline cannot be complete, for this reason; the first one stays. */
 void learning_partial(struct learning *l, const char *reason);
 /* Merges stored state: the more advanced epoch and generation, the earliest start, the larger

@@ -102,6 +102,14 @@ static int judge_one(struct pass *p, const struct pw_event *e)
 	return r;
 }
 
+static void book(struct group *g, const struct pw_loss_entry *l)
+{
+	if (l->reason == PODWARD__V1__LOSS_REASON__LOSS_REASON_REPAIRED)
+		learning_repaired(&g->learning, l->count);
+	else
+		learning_lost(&g->learning, l->count, l->reason);
+}
+
 static void book_loss(struct pass *p, const struct pw_loss_entry *l)
 {
 	struct groups *groups = p->work->groups;
@@ -112,7 +120,7 @@ static void book_loss(struct pass *p, const struct pw_loss_entry *l)
 			return;
 		g = groups_find(groups, l->container->group_hash, l->container->def.pod_group);
 		if (g)
-			learning_lost(&g->learning, l->count, l->reason);
+			book(g, l);
 		p->work->is_dirty |= g && group_is_changed(g);
 		return;
 	}
@@ -120,7 +128,7 @@ static void book_loss(struct pass *p, const struct pw_loss_entry *l)
 	for (uint32_t i = 0; i < groups_count(groups); i++) {
 		g = groups_at(groups, i);
 		if (group_may_be_on(g, p->node_hash))
-			learning_lost(&g->learning, l->count, l->reason);
+			book(g, l);
 		p->work->is_dirty |= group_is_changed(g);
 	}
 }

@@ -6,6 +6,7 @@
 
 #define LOST_CONTAINERS 512
 #define REASON          ((uint32_t)PODWARD__V1__LOSS_REASON__LOSS_REASON_BACKLOG)
+#define REPAIRED        ((uint32_t)PODWARD__V1__LOSS_REASON__LOSS_REASON_REPAIRED)
 #define EMPTY_ABOVE     (64u * 1024) /* a smaller file is not worth emptying */
 
 static const struct pw_batch_limits lost_limits = {1, 1, 1, LOST_CONTAINERS, 512 * 1024};
@@ -41,9 +42,12 @@ static int note_loss(
 	struct pw_batch *to, const struct pw_container_def *def, uint32_t reason, uint64_t count)
 {
 	uint32_t ref = def && pw_batch_add_container(to, def) == 0 ? def->ref : 0;
-	int r = pw_batch_add_loss(to, ref, reason, count);
+	int r;
 
-	return r < 0 && ref ? pw_batch_add_loss(to, 0, reason, count) : r;
+	if (reason == REPAIRED && !ref)
+		return 0; /* of whom is not known any more: it stays lost */
+	r = pw_batch_add_loss(to, ref, reason, count);
+	return r < 0 && ref && reason != REPAIRED ? pw_batch_add_loss(to, 0, reason, count) : r;
 }
 
 /* All losses of `from`, beginning with its entry *done; -errno when one found no place. */

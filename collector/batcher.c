@@ -239,6 +239,9 @@ static int carry_one(void *ctx, const struct loss_entry *e)
 	struct container *c = pods_find_ref(b->pods, e->container);
 	uint32_t ref = c && add_container(b, c) == 0 ? c->ref : 0;
 
+	/* What one container made good is nothing to the others. */
+	if (e->reason == LOSS(REPAIRED) && ref != e->container)
+		return 0;
 	return pw_batch_add_loss(b->batch, ref, e->reason, e->count);
 }
 

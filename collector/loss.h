@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define LOSS_ENTRIES 512
-#define LOSS_REASONS 9 /* LossReason of event.proto, 0 is unused */
+#define LOSS_REASONS 9 /* LossReason of event.proto that are losses, 0 is unused */
 
 struct loss_entry {
 	uint32_t container; /* container ref, 0 = node */
@@ -19,7 +19,12 @@ struct loss_entry {
 	uint64_t count;
 };
 
+/* Hears of each loss as it is booked. */
+typedef void (*loss_added_fn)(void *ctx, uint32_t container, uint64_t count);
+
 struct loss {
+	loss_added_fn on_add; /* NULL = nobody */
+	void *ctx;
 	struct loss_entry entries[LOSS_ENTRIES];
 	uint32_t count;
 	uint64_t totals[LOSS_REASONS];     /* since start, for metrics */
@@ -28,6 +33,8 @@ struct loss {
 
 /* reason: LossReason, 1 … LOSS_REASONS - 1. */
 void loss_add(struct loss *l, uint32_t container, uint32_t reason, uint64_t count);
+/* So many losses of the container were made good. Without an entry it is never said. */
+void loss_repaired(struct loss *l, uint32_t container, uint64_t count);
 bool loss_is_empty(const struct loss *l);
 /*
  * Hands out each entry; when fn returns 0 it is carried and forgotten, else it stays.

@@ -2,6 +2,7 @@
 #include "collector/pipeline.h"
 
 #include "collector/occur.h"
+#include "collector/repair.h"
 #include "podward/v1/event.pb-c.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct pipeline {
 	struct seen *seen;
 	struct batcher *batcher;
 	struct loss loss;
+	struct repair repair;
 	struct occur occur;
 	struct pw_boot now; /* newest of ticks and records */
 	struct pw_boot collected;
@@ -92,6 +94,26 @@ static void renew_kernel(struct pipeline *p)
 		k->renew(k->ctx);
 }
 
+/* Everything is announced anew; what was lost before may be made good by now. */
+static void on_repaired(void *ctx, uint32_t container, uint64_t count)
+{
+	struct pipeline *p = ctx;
+
+	loss_repaired(&p->loss, container, count);
+}
+
+static void on_lost(void *ctx, uint32_t container, uint64_t count)
+{
+	struct pipeline *p = ctx;
+	const struct container *c = container ? pods_find_ref(p->pods, container) : NULL;
+	struct pw_boot since = c ? c->first_seen : (struct pw_boot){0};
+
+	/* With the program it began, not with its folder. */
+	if (c && c->started.ns > p->settings.boot_to_wall_ns)
+		since.ns = (uint64_t)(c->started.ns - p->settings.boot_to_wall_ns);
+	repair_lost(&p->repair, container, count, p->now, since);
+}
+
 static void on_image_free(void *ctx, const struct image *i)
 {
 	struct pipeline *p = ctx;
@@ -141,6 +163,7 @@ static void on_container_end(void *ctx, struct container *c)
 	if (p->now.ns >= p->collected.ns + COLLECT_SOON_NS)
 		collect_repeats(p);
 	seen_flush_container(p->seen, c, tell_fold, p);
+	repair_ended(&p->repair, c->ref);
 	procs_leave(p->procs, c);
 }
 
@@ -324,6 +347,8 @@ int pipeline_new(
 		p->settings.seen_limit = SEEN_DEFAULT;
 	if (p->settings.fold_window_ns == 0)
 		p->settings.fold_window_ns = FOLD_DEFAULT_NS;
+	p->loss.on_add = on_lost;
+	p->loss.ctx = p;
 	pw_buf_init(&p->occur.object, OBJECT_BYTES);
 	pw_buf_init(&p->occur.object2, OBJECT_BYTES);
 	r = build_tables(p);
@@ -396,6 +421,8 @@ void pipeline_tick(struct pipeline *p, struct pw_boot now)
 {
 	if (now.ns > p->now.ns)
 		p->now = now;
+	if (p->repair.begun.ns == 0)
+		p->repair.begun = p->now;
 	if (p->now.ns >= p->next_fold.ns) {
 		collect_repeats(p);
 		if (p->next_fold.ns > 0)
@@ -410,6 +437,7 @@ void pipeline_tick(struct pipeline *p, struct pw_boot now)
 		seen_sweep(p->seen, before);
 		seen_rotate_marks(p->seen);
 		renew_kernel(p);
+		repair_renewed(&p->repair, p->now, on_repaired, p);
 		p->next_seen_sweep.ns = p->now.ns + SEEN_SWEEP_NS;
 	}
 	scope_tick(p->scope, p->now);

@@ -78,7 +78,9 @@ void work_on_lost(void *ctx, struct pw_batch *batch)
 		events += batch->events[i].count;
 	pipeline_note_loss(st->pipeline, LOSS(BACKLOG), events);
 	for (uint32_t i = 0; i < batch->loss_count; i++)
-		pipeline_note_loss(st->pipeline, batch->losses[i].reason, batch->losses[i].count);
+		if (batch->losses[i].reason != LOSS(REPAIRED))
+			pipeline_note_loss(
+				st->pipeline, batch->losses[i].reason, batch->losses[i].count);
 	pw_batch_free(batch);
 }
 

@@ -132,16 +132,26 @@ uint32_t life_read(struct life *l, const char *container, const char *path)
 	return life_event(l, container, PW_EVENT_OPEN, path, KIT_READ, 0);
 }
 
-void life_lose(struct life *l, const char *container, uint64_t count)
+static void book(struct life *l, const char *container, uint32_t reason, uint64_t count)
 {
 	struct pw_container c;
-	struct pw_loss_entry loss = {.reason = 1, .count = count};
+	struct pw_loss_entry loss = {.reason = reason, .count = count};
 	struct pw_decoded d = {.losses = &loss, .loss_count = 1};
 
 	make_container(l, container ? container : "", &c);
 	if (container)
 		loss.container = &c;
 	(void)judge(l, &d);
+}
+
+void life_lose(struct life *l, const char *container, uint64_t count)
+{
+	book(l, container, PODWARD__V1__LOSS_REASON__LOSS_REASON_RING_FULL, count);
+}
+
+void life_repair(struct life *l, const char *container, uint64_t count)
+{
+	book(l, container, PODWARD__V1__LOSS_REASON__LOSS_REASON_REPAIRED, count);
 }
 
 uint32_t life_flush(struct life *l)

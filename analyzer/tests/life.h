@@ -40,8 +40,9 @@ void life_jump(struct life *l, int64_t ns); /* the wall clock is set */
 uint32_t life_read(struct life *l, const char *container, const char *path);
 uint32_t life_event(struct life *l, const char *container, uint8_t kind, const char *object,
 	uint32_t aux, uint32_t process_flags);
-/* Losses of the container, or of the node when NULL. */
+/* Losses of the container, or of the node when NULL; and that they were made good. */
 void life_lose(struct life *l, const char *container, uint64_t count);
+void life_repair(struct life *l, const char *container, uint64_t count);
 /* What was learned goes to the store. Returns the number of alerts in the flush. */
 uint32_t life_flush(struct life *l);
 /* Another owner takes over with what is in the store. */

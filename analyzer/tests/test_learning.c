@@ -180,16 +180,32 @@ static void losses_that_were_made_good_do_not_count(void **state)
 	(void)state;
 	(void)learning_at(&l, at(0), at(0), DAY);
 	learning_lost(&l, 5, 1);
-	learning_repaired(&l);
+	learning_repaired(&l, 4);
+	assert_non_null(strstr(l.partial_reason, "ring_full"));
+	learning_repaired(&l, 4); /* never more than was lost */
 	assert_string_equal(l.partial_reason, "");
 	assert_int_equal(l.lost_events, 5);
+	assert_int_equal(l.repaired_events, 5);
 	learning_lost(&l, 1, 1);
 	assert_non_null(strstr(l.partial_reason, "ring_full"));
-	learning_repaired(&l);
+	learning_repaired(&l, 1);
 	learning_partial(&l, "other");
 	learning_lost(&l, 1, 1);
-	learning_repaired(&l);
+	learning_repaired(&l, 1);
 	assert_string_equal(l.partial_reason, "other");
+}
+
+static void what_is_made_good_after_learning_was_not_learned(void **state)
+{
+	struct learning l = {.phase = 0};
+
+	(void)state;
+	(void)learns(&l, at(0), at(0), DAY);
+	learning_lost(&l, 5, 1);
+	tick(&l, at(24), DAY);
+	assert_true(learning_is_protected(&l));
+	learning_repaired(&l, 5);
+	assert_non_null(strstr(l.partial_reason, "ring_full"));
 }
 
 static void users_freeze_relearn_and_reset(void **state)
@@ -266,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_short_clock_counts_alone),
 		cmocka_unit_test(a_clock_that_is_set_neither_ends_nor_prolongs_learning),
 		cmocka_unit_test(losses_that_were_made_good_do_not_count),
+		cmocka_unit_test(what_is_made_good_after_learning_was_not_learned),
 		cmocka_unit_test(users_freeze_relearn_and_reset),
 		cmocka_unit_test(stored_state_comes_back_in_any_order),
 		cmocka_unit_test(extreme_numbers_do_not_overflow),

@@ -432,7 +432,9 @@ static void what_was_lost_and_told_again_gives_the_same_baseline(void **state)
 		(void)snprintf(path, sizeof(path), "/d/%c%c", 'a' + i % 10, 'a' + i / 10);
 		(void)life_read(&lossy, "a", path);
 	}
-	learning_repaired(&life_group(&lossy)->learning);
+	life_repair(&lossy, "other", 49);
+	assert_non_null(strstr(life_group(&lossy)->learning.partial_reason, "ring_full"));
+	life_repair(&lossy, "a", 1);
 	assert_int_equal(baseline_count(life_group(&lossy)->baseline),
 		baseline_count(life_group(&whole)->baseline));
 	assert_string_equal(life_group(&lossy)->learning.partial_reason, "");

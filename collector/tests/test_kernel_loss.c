@@ -187,6 +187,85 @@ static void repeats_are_counted_where_they_happen_and_none_is_lost(void **state)
 	assert_int_equal(sum.delivered, CHILDREN); /* each process told it once */
 }
 
+/* --- what a full ring dropped is told at its repetition --- */
+
+#define FILES  240u /* the ring holds about half of them */
+#define ROUNDS 3u
+
+struct rounds {
+	int done[2], go[2]; /* pipes */
+};
+
+static int open_files_in_rounds(void *ctx)
+{
+	struct rounds *r = ctx;
+	char path[128], name[32], byte = 0;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < FILES; i++) {
+			int fd;
+
+			(void)snprintf(name, sizeof(name), "f%u", i);
+			fd = open(
+				rig_path(&rig, name, path, sizeof(path)), O_RDONLY | O_CREAT, 0600);
+			if (fd < 0)
+				return 98;
+			(void)close(fd);
+		}
+		if (write(r->done[1], &byte, 1) != 1 || read(r->go[0], &byte, 1) != 1)
+			return 97;
+	}
+	return 0;
+}
+
+static unsigned files_told(pid_t pid)
+{
+	char path[128], name[32];
+	unsigned told = 0;
+
+	for (unsigned i = 0; i < FILES; i++) {
+		(void)snprintf(name, sizeof(name), "f%u", i);
+		told += rig_find_open(&rig, pid, rig_path(&rig, name, path, sizeof(path))) != NULL;
+	}
+	return told;
+}
+
+static void half_of_the_records_dropped_are_told_at_their_repetition(void **state)
+{
+	struct probe_options options = {.ring_bytes = 65536};
+	struct abi_scope entry = {.group = RIG_GROUP};
+	struct source *unfolded = rig.source;
+	struct pw_err err = PW_ERR_INIT;
+	unsigned told[ROUNDS];
+	struct rounds r;
+	char byte = 0;
+	pid_t pid;
+
+	(void)state;
+	rig_clear(&rig);
+	assert_int_equal(pipe(r.done) | pipe(r.go), 0);
+	assert_int_equal(probe_open(&options, &rig.source, &err), 0);
+	assert_int_equal(kmaps_scope_set(probe_maps(rig.source), rig.cgroup_id, entry, &err), 0);
+	pid = rig_start(&rig, open_files_in_rounds, &r);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		assert_int_equal(read(r.done[0], &byte, 1), 1);
+		rig_drain(&rig); /* not before: what did not fit is dropped */
+		told[round] = files_told(pid);
+		assert_int_equal(write(r.go[1], &byte, 1), 1);
+	}
+	assert_int_equal(rig_wait(&rig, pid), 0);
+	source_close(rig.source);
+	rig.source = unfolded;
+	for (int i = 0; i < 2; i++) {
+		(void)close(r.done[i]);
+		(void)close(r.go[i]);
+	}
+	assert_true(told[0] < FILES * 2 / 3);
+	assert_true(told[1] > told[0]);
+	assert_int_equal(told[ROUNDS - 1], FILES);
+	rig_clear(&rig);
+}
+
 static void add_lost(void *ctx, uint64_t cgroup_id, const struct abi_lost *lost)
 {
 	if (cgroup_id == rig.cgroup_id)
@@ -220,6 +299,7 @@ int main(void)
 		cmocka_unit_test(full_ring_drops_are_counted_exactly),
 		cmocka_unit_test(reader_is_woken_only_above_the_fill_level),
 		cmocka_unit_test(repeats_are_counted_where_they_happen_and_none_is_lost),
+		cmocka_unit_test(half_of_the_records_dropped_are_told_at_their_repetition),
 		cmocka_unit_test(drops_are_known_by_cgroup),
 	};
 
