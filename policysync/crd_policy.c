@@ -15,24 +15,6 @@ static const struct crd_text_rule glob_rule = {1024, crd_check_glob, false};
 static const struct crd_text_rule globs_required = {1024, crd_check_glob, true};
 static const struct crd_text_rule mitre_rule = {16, crd_check_mitre, false};
 
-/* 0 and a failure at the reader when it is none. */
-static Podward__V1__Dimension read_dimension(const struct pw_json_reader *r)
-{
-	static const char *const names[] = {"exec", "file.read", "file.write", "file.create",
-		"net.egress", "file.delete", "file.rename", "file.link", "file.mode", "net.listen",
-		"dns", "syscall", "capability", "privilege", "exec.args", NULL};
-	size_t n = 0;
-
-	while (names[n] && !pw_slice_eq_str(pw_json_text(r->node), names[n]))
-		n++;
-	if (names[n])
-		return (Podward__V1__Dimension)(n + 1);
-	crd_fail(r, NULL, -EINVAL,
-		"expected exec, file.read, file.write, file.create, net.egress or "
-		"another dimension of docs/profiles.md");
-	return PODWARD__V1__DIMENSION__DIMENSION_UNSPECIFIED;
-}
-
 static void read_dimensions(
 	struct pw_arena *a, const struct pw_json_reader *r, Podward__V1__ProfileSettings *out)
 {
@@ -45,7 +27,7 @@ static void read_dimensions(
 	for (size_t i = 0; out->dimensions && i < count; i++) {
 		struct pw_json_reader item = pw_reader_item(&array, i);
 
-		out->dimensions[out->n_dimensions++] = read_dimension(&item);
+		out->dimensions[out->n_dimensions++] = crd_dimension(&item);
 	}
 }
 
@@ -62,7 +44,7 @@ static Podward__V1__RemovedBehaviour *read_removed(
 		return NULL;
 	podward__v1__removed_behaviour__init(m);
 	pw_read_only(r, known);
-	m->dimension = read_dimension(&dimension);
+	m->dimension = crd_dimension(&dimension);
 	m->actor = crd_text(a, r, "actor", &actor);
 	m->object = crd_text(a, r, "object", &object);
 	return m;

@@ -354,3 +354,25 @@ Podward__V1__Selector *crd_selector(
 	s->n_images = list.count, s->images = list.items;
 	return s;
 }
+
+static const char *const dimensions[] = {"exec", "file.read", "file.write", "file.create",
+	"net.egress", "file.delete", "file.rename", "file.link", "file.mode", "net.listen", "dns",
+	"syscall", "capability", "privilege", "exec.args"};
+
+Podward__V1__Dimension crd_dimension(const struct pw_json_reader *r)
+{
+	for (size_t n = 0; n < PW_COUNT(dimensions); n++)
+		if (pw_slice_eq_str(pw_json_text(r->node), dimensions[n]))
+			return (Podward__V1__Dimension)(n + 1);
+	crd_fail(r, NULL, -EINVAL,
+		"expected exec, file.read, file.write, file.create, net.egress or "
+		"another dimension of docs/profiles.md");
+	return PODWARD__V1__DIMENSION__DIMENSION_UNSPECIFIED;
+}
+
+const char *crd_dimension_name(Podward__V1__Dimension dimension)
+{
+	size_t n = (size_t)dimension - 1;
+
+	return n < PW_COUNT(dimensions) ? dimensions[n] : NULL;
+}

@@ -51,6 +51,9 @@ struct crd_texts crd_text_list(struct pw_arena *a, const struct pw_json_reader *
 
 /* Severity name -> value; SEVERITY_UNSPECIFIED when absent. */
 Podward__V1__Severity crd_severity(const struct pw_json_reader *r, const char *key);
+/* Dimension by the reader's own text; 0 and a failure at the reader when it is none. */
+Podward__V1__Dimension crd_dimension(const struct pw_json_reader *r);
+const char *crd_dimension_name(Podward__V1__Dimension dimension); /* NULL = none of ours */
 /* RFC 3339 time -> ns since 1970; 0 when absent. */
 int64_t crd_time(const struct pw_json_reader *r, const char *key);
 /* spec.selector; NULL when absent. Namespaces are refused for namespaced kinds. */

@@ -6,6 +6,7 @@
 #include "common/kube/client.h"
 #include "policysync/map.h"
 #include "policysync/profile_json.h"
+#include "policysync/profile_whole.h"
 #include "policysync/report.h"
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +16,7 @@
 #define GROUP_MAX   1024
 #define ARENA_BYTES ((size_t)96 << 20)
 #define BODY_MAX    ((size_t)2 << 20)
-#define PART        1024 /* behaviours in one delta */
-#define BUSY_FACTOR 10   /* how much later while it goes on changing */
+#define BUSY_FACTOR 10 /* how much later while it goes on changing */
 
 struct row {
 	UT_hash_handle hh;
@@ -107,7 +107,7 @@ static void say(struct kube_profiles *p, struct pw_slice group, struct pw_slice 
 
 void kube_profiles_dirty(struct kube_profiles *p, struct pw_slice group)
 {
-	say(p, group, pw_slice_of(NULL, 0));
+	say(p, group, PW_SLICE_LIT(""));
 }
 
 /* --- out of the API server
@@ -119,36 +119,11 @@ struct merge {
 	int done_fd, result;
 };
 
-/* In parts, as an analyzer sends them: the same checks hold. */
-static int merge_parts(struct keeper *k, const Podward__V1__ProfileDelta *whole, struct pw_err *err)
-{
-	size_t at = 0;
-	int r;
-
-	do {
-		Podward__V1__ProfileDelta part = PODWARD__V1__PROFILE_DELTA__INIT, *list = &part;
-		Podward__V1__ReportItems items = PODWARD__V1__REPORT_ITEMS__INIT;
-
-		part.state = whole->state;
-		part.behaviours = whole->behaviours + at;
-		part.n_behaviours =
-			whole->n_behaviours - at < PART ? whole->n_behaviours - at : PART;
-		items.seq = 1;
-		items.profiles = &list;
-		items.n_profiles = 1;
-		r = report_check_items(&items, err);
-		if (r == 0)
-			r = profile_store_merge(keeper_profiles(k), &part, err);
-		at += part.n_behaviours;
-	} while (r == 0 && at < whole->n_behaviours);
-	return r;
-}
-
 static int merge_apply(struct keeper *k, struct keeper_job *base, struct pw_err *err)
 {
 	struct merge *m = PW_CONTAINER_OF(base, struct merge, job);
 	struct pw_err own = PW_ERR_INIT;
-	int r = merge_parts(k, m->whole, &own);
+	int r = profile_whole_merge(keeper_profiles(k), m->whole, &own);
 
 	/* Bad content is its object's fault: it must not take the others of the transaction along.
 	 */
@@ -340,27 +315,6 @@ static void on_read(void *ctx)
 	write_free(w);
 }
 
-static int read_whole(struct write *w, struct pw_arena *a, Podward__V1__ProfileDelta *whole)
-{
-	const ProtobufCBinaryData group = {strlen(w->group), (uint8_t *)w->group};
-	const struct profile_filter filter = {&group, 1};
-	struct profile_cursor cursor = {0};
-	Podward__V1__ProfileDelta *page = NULL;
-	struct profile_store *store = keeper_profiles(w->profiles->keeper);
-	int r;
-
-	whole->behaviours = pw_arena_alloc(a, PROFILE_ENTRIES * sizeof(*whole->behaviours));
-	if (!whole->behaviours)
-		return -ENOMEM;
-	while ((r = profile_store_read(store, &cursor, &filter, a, &page, &w->err)) == 1) {
-		whole->state = page->state;
-		for (size_t i = 0; i < page->n_behaviours && whole->n_behaviours < PROFILE_ENTRIES;
-			i++)
-			whole->behaviours[whole->n_behaviours++] = page->behaviours[i];
-	}
-	return r < 0 ? r : whole->state ? 0 : -ENOENT;
-}
-
 /* Keeper's thread. */
 static void read_job(void *ctx)
 {
@@ -370,7 +324,8 @@ static void read_job(void *ctx)
 
 	w->result = pw_arena_new(256 << 10, ARENA_BYTES, &a);
 	if (w->result == 0)
-		w->result = read_whole(w, a, &whole);
+		w->result = profile_whole_read(keeper_profiles(w->profiles->keeper),
+			pw_slice_str(w->group), a, &whole, &w->err);
 	if (w->result == 0) {
 		w->result = profile_json_write(&whole, w->version, &w->body, &w->err);
 		if (profile_json_status(whole.state, w->result == -E2BIG, &w->status) < 0)

@@ -8,6 +8,7 @@
 #include "policysync/output_stdout.h"
 #include "policysync/pages.h"
 #include "policysync/policy_source.h"
+#include "policysync/profile_command.h"
 #include "policysync/report.h"
 #include "policysync/runtime_api.h"
 #include <errno.h>
@@ -506,7 +507,12 @@ int policysync_main(int argc, char **argv)
 	}
 	pw_log_setup((enum pw_log_level)settings.log_level, (enum pw_log_format)settings.log_format,
 		"podward-policysync");
-	r = policysync_run(&settings, &err);
+	if (settings.export_profile)
+		r = profile_command_show(settings.state_dir, settings.export_profile, &err);
+	else if (settings.import_profile)
+		r = profile_command_load(settings.state_dir, settings.import_profile, &err);
+	else
+		r = policysync_run(&settings, &err);
 	if (r < 0)
 		pw_log_error("policysync", "%s", err.msg);
 	pw_config_free(config);

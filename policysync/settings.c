@@ -17,6 +17,11 @@ static const struct pw_setting table[] = {
 	PW_SECURITY_SERVER_SETTINGS(FIELD(security)),
 	{"state-dir", PW_SETTING_TEXT, FIELD(state_dir), "/var/lib/podward", 0, 0, NULL, "DIR",
 		"Folder of the spool and the learned profiles"},
+	{"export-profile", PW_SETTING_TEXT, FIELD(export_profile), NULL, 0, 0, NULL, "GROUP",
+		"Writes the learned profile of this pod group to standard output as YAML and ends; "
+		"not while policysync runs on the folder"},
+	{"import-profile", PW_SETTING_TEXT, FIELD(import_profile), NULL, 0, 0, NULL, "FILE",
+		"Takes a profile from such a file in place of what is known of its group and ends"},
 	{"policies", PW_SETTING_TEXT, FIELD(policies), NULL, 0, 0, NULL, "DIR",
 		"Folder with policies, exclusions and signature sets (*.yaml, *.yml); without it "
 		"the"

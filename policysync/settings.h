@@ -12,6 +12,7 @@ struct settings {
 	const char *webhook_url, *webhook_header_file, *webhook_ca_file, *metrics_listen;
 	const char *outputs, *cluster;
 	const char *kubeconfig, *replica;
+	const char *export_profile, *import_profile;
 	struct pw_security security;
 	struct bundle_settings bundle;
 	bool scope_systemd, kube, kube_events;

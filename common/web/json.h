@@ -24,6 +24,9 @@ int pw_json_parse_large(struct pw_slice text, size_t limit_bytes, struct pw_json
  */
 int pw_yaml_parse(struct pw_slice text, struct pw_json ***ret_docs, size_t *ret_count,
 	struct pw_err *err) PW_MUST_CHECK;
+/* The same with another ceiling, for files that a person named. */
+int pw_yaml_parse_large(struct pw_slice text, size_t limit_bytes, struct pw_json ***ret_docs,
+	size_t *ret_count, struct pw_err *err) PW_MUST_CHECK;
 /*
  * Lines (from 1) on which the items of the documents' outermost sequences start, one after the
  * other over all documents; at most max of them. For messages about a text that was parsed.

@@ -254,12 +254,18 @@ static void loader_done(struct loader *l)
 int pw_yaml_parse(
 	struct pw_slice text, struct pw_json ***ret_docs, size_t *ret_count, struct pw_err *err)
 {
+	return pw_yaml_parse_large(text, JSON_TEXT_MAX, ret_docs, ret_count, err);
+}
+
+int pw_yaml_parse_large(struct pw_slice text, size_t limit_bytes, struct pw_json ***ret_docs,
+	size_t *ret_count, struct pw_err *err)
+{
 	struct loader l = {.text = text, .err = err};
 	int r;
 
-	if (text.len > JSON_TEXT_MAX)
+	if (text.len > limit_bytes)
 		return pw_err_set(err, -E2BIG, "YAML: %zu bytes, at most %zu are read", text.len,
-			JSON_TEXT_MAX);
+			limit_bytes);
 	if (!yaml_parser_initialize(&l.parser))
 		return out_of_memory(&l);
 	yaml_parser_set_encoding(&l.parser, YAML_UTF8_ENCODING);

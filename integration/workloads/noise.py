@@ -31,7 +31,7 @@ WORKLOADS = {name: ["/bin/bash", f"/w/{name}.sh"] for name in (
     "apache", "sqlite")}
 WORKLOADS.update({name: ["/usr/bin/python3", "/w/services.py", name] for name in ("upload", "session", "config")})
 REPLICAS = 3
-DRIFT_S = 20
+DRIFT_S = 40
 
 
 class Batch:

@@ -185,8 +185,8 @@ static void every_name_that_a_reader_knows_is_in_the_definition(void **state)
 		const char *source, *what, *plural;
 	} rows[] = {
 		{"crd_policy.c", "known[] = {", "clusterruntimepolicies"},
-		{"crd_policy.c", "names[] = {", "runtimepolicies"},
-		{"crd_policy.c", "names[] = {", "clusterruntimepolicies"},
+		{"crd_read.c", "dimensions[] = {", "runtimepolicies"},
+		{"crd_read.c", "dimensions[] = {", "clusterruntimepolicies"},
 		{"crd_exclusion.c", "known[] = {", "runtimeexclusions"},
 		{"crd_exclusion.c", "known[] = {", "clusterruntimeexclusions"},
 		{"crd_signature.c", "known[] = {", "signaturesets"},
