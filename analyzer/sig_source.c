@@ -3,6 +3,7 @@
 #include "analyzer/sig_group.h"
 
 #include "analyzer/field_get.h"
+#include "common/base/base64.h"
 
 static struct pw_slice change_case(struct field_ctx *c, struct pw_slice s, uint8_t from, uint8_t to)
 {
@@ -18,17 +19,6 @@ static struct pw_slice change_case(struct field_ctx *c, struct pw_slice s, uint8
 	return field_built(&b);
 }
 
-static int base64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* False when the text is no base64. */
 static bool decode_base64(struct field_ctx *c, struct pw_slice s, struct pw_slice *ret)
 {
@@ -38,7 +28,7 @@ static bool decode_base64(struct field_ctx *c, struct pw_slice s, struct pw_slic
 	while (s.len > 0 && s.ptr[s.len - 1] == '=')
 		s.len--;
 	for (size_t i = 0; i < s.len; i++) {
-		int digit = base64_digit(s.ptr[i]);
+		int digit = pw_base64_value(s.ptr[i]);
 		uint8_t byte;
 
 		if (digit < 0)

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/bundle_manifest.h"
+#include "common/base/base64.h"
 #include "policysync/crd_read.h"
 #include <errno.h>
 #include <stdio.h>
 
 #define PAYLOAD_BYTES (BUNDLE_ENVELOPE_BYTES * 3 / 4)
 
+/* Both alphabets, as DSSE asks. */
 static int value_of(uint8_t c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '-') /* both alphabets, as DSSE asks */
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
+	return pw_base64_value(c == '-' ? '+' : c == '_' ? '/' : c);
 }
 
 /* Strict: no blanks, no bits left over, padding right or absent. */

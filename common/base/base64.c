@@ -5,6 +5,17 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+int pw_base64_value(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
 int pw_base64_encode(struct pw_slice bytes, struct pw_buf *out)
 {
 	for (size_t i = 0; i < bytes.len; i += 3) {
@@ -20,13 +31,6 @@ int pw_base64_encode(struct pw_slice bytes, struct pw_buf *out)
 			break;
 	}
 	return pw_buf_error(out);
-}
-
-static int value_of(uint8_t c)
-{
-	const char *at = c ? strchr(alphabet, c) : NULL;
-
-	return at ? (int)(at - alphabet) : -1;
 }
 
 static int add_bytes(struct pw_buf *out, uint32_t v, size_t sextets)
@@ -46,7 +50,7 @@ int pw_base64_decode(struct pw_slice text, struct pw_buf *out)
 
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = text.ptr[i];
-		int value = value_of(c);
+		int value = pw_base64_value(c);
 
 		if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
 			continue;
