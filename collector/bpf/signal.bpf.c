@@ -1,23 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Signals that a process sends to one of another cgroup. Refused ones come by kill's own end. */
+/*
+ * Signals that a process sends to one of another container. Refused ones come by kill's own end.
+ * The tracepoint also sees what nobody sent: a timer's signal is made in the clock's interrupt, on
+ * top of whatever ran there, and an ending parent's (PR_SET_PDEATHSIG) by the kernel.
+ */
 #include "collector/bpf/call.h"
 
-#define SIG_CHLD      17
-#define INFO_SPECIAL  1ul /* SEND_SIG_NOINFO 0: a user's; SEND_SIG_PRIV 1: the kernel's */
-#define CODE_USER_MAX 0   /* si_code of what a process sent is 0 or less */
-#define CODE_TIMER    -2  /* a timer that ran out: while any other process happened to run */
+#define INFO_SPECIAL 1ul /* up to here no pointer: SEND_SIG_NOINFO, SEND_SIG_PRIV: the kernel's */
+/* Source: include/uapi/asm-generic/siginfo.h. */
+#define SI_USER  0
+#define SI_TKILL -6
 
-static __always_inline bool signal_is_sent_by_process(int sig, struct kernel_siginfo *info)
+/* By x86-64 numbers: those that let the sender choose the code. */
+#define NR_RT_SIGQUEUEINFO   129
+#define NR_RT_TGSIGQUEUEINFO 297
+#define NR_PIDFD_SEND_SIGNAL 424
+
+static __always_inline bool signal_by_choice(void)
 {
-	uint64_t special = (uint64_t)info;
-	int32_t code;
+	const struct abi_syscall *e = syscall_current();
 
-	if (sig == SIG_CHLD)
-		return false; /* of an ending child: the kernel's */
-	if (special <= INFO_SPECIAL)
-		return special != INFO_SPECIAL;
+	return e && (e->number == NR_RT_SIGQUEUEINFO || e->number == NR_RT_TGSIGQUEUEINFO ||
+			    e->number == NR_PIDFD_SEND_SIGNAL);
+}
+
+/* Codes of timers and message queues are the kernel's unless a caller wrote them itself. */
+static __always_inline bool signal_is_sent_by_process(struct kernel_siginfo *info)
+{
+	int code;
+
+	if ((uint64_t)info <= INFO_SPECIAL)
+		return false;
 	code = BPF_CORE_READ(info, si_code);
-	return code <= CODE_USER_MAX && code != CODE_TIMER;
+	if (code == SI_USER || code == SI_TKILL)
+		return true;
+	return code < SI_USER && signal_by_choice();
+}
+
+/* Cgroups below that of a container, its own and those it makes, have its group. */
+static __always_inline bool signal_stays_inside(
+	const struct scope_hit *hit, struct task_struct *target)
+{
+	uint64_t cgroup = scope_task_cgroup(target);
+	const struct abi_scope *entry;
+
+	if (cgroup == hit->cgroup_id)
+		return true;
+	entry = hit->group ? bpf_map_lookup_elem(&scope, &cgroup) : NULL;
+	return entry && entry->group == hit->group;
 }
 
 static __always_inline uint64_t signal_mark(
@@ -39,9 +69,8 @@ int BPF_PROG(signal_sent, int sig, struct kernel_siginfo *info, struct task_stru
 	struct abi_call *a;
 	uint64_t mark;
 
-	if (!signal_is_sent_by_process(sig, info) || !scope_current(ABI_KIND_KILL, &hit))
-		return 0;
-	if (scope_task_cgroup(target) == hit.cgroup_id)
+	if (!scope_current(ABI_KIND_KILL, &hit) || signal_stays_inside(&hit, target) ||
+		!signal_is_sent_by_process(info))
 		return 0;
 	emit_seen(ABI_KIND_KILL);
 	mark = signal_mark(&hit, task, target, sig);

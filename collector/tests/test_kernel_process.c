@@ -410,31 +410,6 @@ static void a_signal_is_told_when_it_leaves_the_cgroup(void **state)
 	rig_clear(&rig);
 }
 
-/* As a timer of the other process does, which runs out in the middle of anybody. */
-static int run_timer_signal(void *ctx)
-{
-	siginfo_t info = {.si_code = SI_TIMER};
-	pid_t outside = *(pid_t *)ctx;
-
-	if (syscall(SYS_rt_sigqueueinfo, outside, SIGCONT, &info) < 0)
-		return 98;
-	info.si_code = SI_QUEUE;
-	return syscall(SYS_rt_sigqueueinfo, outside, SIGUSR2, &info) < 0 ? 97 : 0;
-}
-
-static void a_timer_of_another_process_is_nobodys_signal(void **state)
-{
-	pid_t outside = sleeper(), pid;
-
-	(void)state;
-	pid = rig_run(&rig, run_timer_signal, &outside);
-	(void)kill(outside, SIGKILL);
-	(void)waitpid(outside, NULL, 0);
-	assert_int_equal(rig_count(&rig, ABI_KIND_KILL, pid), 1);
-	assert_int_equal(deeds_last(&rig, ABI_KIND_KILL, pid)->num[0], SIGUSR2);
-	rig_clear(&rig);
-}
-
 /* --- first use --- */
 
 static int run_same_calls(void *ctx)
@@ -522,7 +497,6 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_deed_is_told_with_its_numbers_and_outcome),
 		cmocka_unit_test(a_signal_is_told_when_it_leaves_the_cgroup),
-		cmocka_unit_test(a_timer_of_another_process_is_nobodys_signal),
 		cmocka_unit_test(a_system_call_is_told_once_for_a_container),
 		cmocka_unit_test(what_a_runtime_used_is_told_again_of_its_program),
 		cmocka_unit_test(kinds_are_switched_off_and_on_while_running),
