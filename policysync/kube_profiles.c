@@ -6,6 +6,7 @@
 #include "common/kube/client.h"
 #include "policysync/map.h"
 #include "policysync/profile_json.h"
+#include "policysync/profile_shrink.h"
 #include "policysync/profile_whole.h"
 #include "policysync/report.h"
 #include <errno.h>
@@ -23,6 +24,7 @@ struct row {
 	uint64_t due_ns; /* 0 = nothing to write */
 	uint64_t written_ns;
 	bool is_new_change; /* said again while it was being written */
+	unsigned level;     /* of profile_shrink, that the server may take */
 	char version[64];   /* of the object, "" = not there */
 	char group[];
 };
@@ -205,6 +207,7 @@ void kube_profiles_gone(struct kube_profiles *p, const char *key)
 struct write {
 	struct kube_profiles *profiles;
 	struct pw_buf body, status;
+	unsigned level;
 	int result;
 	struct pw_err err;
 	char version[64], path[700];
@@ -233,7 +236,11 @@ static void end_write(struct write *w, int result)
 	if (!row)
 		return;
 	row->written_ns = now;
-	if (result < 0 && result != -E2BIG)
+	row->level = result == 0 ? 0 : w->level;
+	if (result == -E2BIG && w->level + 1 < PROFILE_SHRINK_LEVELS) {
+		row->level++; /* the server takes less than we thought */
+		row->due_ns = now;
+	} else if (result < 0 && result != -E2BIG)
 		row->due_ns = now + p->delay_ns;
 	else if (row->is_new_change)
 		row->due_ns = now + BUSY_FACTOR * p->delay_ns;
@@ -315,6 +322,30 @@ static void on_read(void *ctx)
 	write_free(w);
 }
 
+/* At the first level that fits. */
+static int encode(struct write *w, const Podward__V1__ProfileDelta *whole, struct pw_arena *a)
+{
+	Podward__V1__ProfileDelta small;
+	size_t generalised = 0;
+	int r;
+
+	for (;; w->level++) {
+		pw_buf_clear(&w->body);
+		pw_err_clear(&w->err);
+		r = profile_shrink(whole, w->level, a, &small, &generalised);
+		if (r == 0)
+			r = profile_json_write(&small, w->version, generalised, &w->body, &w->err);
+		if (r != -E2BIG || w->level + 1 >= PROFILE_SHRINK_LEVELS)
+			break;
+	}
+	if (r == 0 && w->level > 0)
+		pw_log_limited(PW_LOG_INFO, 4, "profiles",
+			"%s: made smaller to fit, level %u: %zu behaviours, templates stand for "
+			"%zu",
+			w->group, w->level, small.n_behaviours, generalised);
+	return r;
+}
+
 /* Keeper's thread. */
 static void read_job(void *ctx)
 {
@@ -327,7 +358,7 @@ static void read_job(void *ctx)
 		w->result = profile_whole_read(keeper_profiles(w->profiles->keeper),
 			pw_slice_str(w->group), a, &whole, &w->err);
 	if (w->result == 0) {
-		w->result = profile_json_write(&whole, w->version, &w->body, &w->err);
+		w->result = encode(w, &whole, a);
 		if (profile_json_status(whole.state, w->result == -E2BIG, &w->status) < 0)
 			w->result = -ENOMEM;
 	}
@@ -347,6 +378,7 @@ static bool start_write(struct kube_profiles *p, struct row *row)
 	pw_buf_init(&w->status, 4096);
 	(void)snprintf(w->group, sizeof(w->group), "%s", row->group);
 	memcpy(w->version, row->version, sizeof(w->version));
+	w->level = row->level;
 	if (profile_json_name(pw_slice_str(row->group), namespace, name) < 0) {
 		row->due_ns = 0; /* of no namespace: stays in the database */
 		write_free(w);

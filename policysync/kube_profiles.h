@@ -5,8 +5,9 @@
  * written after a while, and what others wrote is taken into the database, so that a replica that
  * starts with an empty folder, or was told nothing, knows them all. Profiles join in any order and
  * any number of times, so every replica writes what it was told; resourceVersion makes it join the
- * other's first. A profile that does not fit is not written: the last version stays, its status
- * says TooLarge, the database has it all. Threads: main; kube_profiles_dirty any;
+ * other's first. A profile that does not fit, for us or for the server, is made smaller
+ * (profile_shrink.h); when nothing helps the last version stays, its status says TooLarge. The
+ * database has it all. Threads: main; kube_profiles_dirty any;
  * kube_profiles_merge the watch's. Ceilings: PROFILE_GROUPS groups; one profile at a time is read
  * and encoded.
  */

@@ -141,7 +141,7 @@ static void add_head(const Podward__V1__ProfileDelta *whole, const char *version
 }
 
 int profile_json_write(const Podward__V1__ProfileDelta *whole, const char *version,
-	struct pw_buf *out, struct pw_err *err)
+	size_t generalised, struct pw_buf *out, struct pw_err *err)
 {
 	struct pw_slice parts[4] = {{NULL, 0}};
 	int r = whole->state ? split_group(bytes_of(whole->state->pod_group), parts) : -EINVAL;
@@ -149,6 +149,7 @@ int profile_json_write(const Podward__V1__ProfileDelta *whole, const char *versi
 	if (r < 0)
 		return pw_err_set(err, r, "pod group: expected namespace/Kind/name/container");
 	add_head(whole, version, parts, out);
+	(void)pw_buf_addf(out, ",\"generalised\":%zu", generalised);
 	add_people(whole, out);
 	(void)pw_buf_add_str(out, ",\"exact\":{\"encoding\":\"zstd+protobuf\",\"data\":\"");
 	r = add_data(whole, out);

@@ -17,9 +17,12 @@
 
 /* Namespace and name of the object of a pod group. -EINVAL when its key has not four parts. */
 int profile_json_name(struct pw_slice group, char namespace[64], char name[254]);
-/* Body of an apply; version "" = it is not there yet. -E2BIG when data is past its ceiling. */
+/*
+ * Body of an apply; version "" = it is not there yet; generalised: behaviours that profile_shrink
+ * put templates for. -E2BIG when data is past its ceiling.
+ */
 int profile_json_write(const Podward__V1__ProfileDelta *whole, const char *version,
-	struct pw_buf *out, struct pw_err *err) PW_MUST_CHECK;
+	size_t generalised, struct pw_buf *out, struct pw_err *err) PW_MUST_CHECK;
 /* Merge-patch of its status; too_large = the last version stays as it is. */
 int profile_json_status(
 	const Podward__V1__ProfileState *state, bool too_large, struct pw_buf *out) PW_MUST_CHECK;

@@ -93,15 +93,19 @@ def what_was_deleted_comes_again_with_the_next_change(options):
     clear()
 
 
-def what_does_not_fit_is_told_and_not_lost(options):
+def what_does_not_fit_is_generalised_and_not_lost(options):
     with Cluster(options.bin, SERVER.kubeconfig) as c:
         replica(c, "one")
         say(c, "one", "report", GROUP, 0, 100, 1)
         wait_until(lambda: entries() == 100, 30, "the object")
         say(c, "one", "report", GROUP, 100, 99000, 1)
-        wait_until(lambda: objects()[GROUP].get("status", {}).get("phase") == "TooLarge", 60, "the status")
-        check_equal(entries(), 100, "the last version stays")
-        check_equal(loaded(c, "one"), {GROUP: 99100}, "what an analyzer is given")
+        wait_until(lambda: objects()[GROUP]["spec"].get("generalised") == 99100, 60, "templates")
+        check_equal(objects()[GROUP]["spec"]["fileRead"], ["/opt/app/<any>"], "what people see")
+        check_equal(objects()[GROUP]["status"]["phase"], "Learning", "phase")
+        wait_until(lambda: loaded(c, "one") == {GROUP: 99101}, 20, "all of it and the template")
+        c.services.pop("one").kill()
+        replica(c, "two")
+        check_equal(loaded(c, "two"), {GROUP: 1}, "what a replica with an empty folder gives")
     clear()
 
 
@@ -125,7 +129,7 @@ def an_object_of_somebody_else_changes_no_other_group(options):
 
 
 CASES = [what_is_learned_is_stored_and_loaded_by_a_replica_with_an_empty_folder, two_replicas_join_what_they_were_told,
-         what_was_deleted_comes_again_with_the_next_change, what_does_not_fit_is_told_and_not_lost,
+         what_was_deleted_comes_again_with_the_next_change, what_does_not_fit_is_generalised_and_not_lost,
          an_object_of_somebody_else_changes_no_other_group]
 
 if __name__ == "__main__":

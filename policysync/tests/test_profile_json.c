@@ -54,7 +54,7 @@ static void what_is_written_is_read_again(void **state)
 	make(&p, "shop/Deployment/web/app");
 	pw_buf_init(&body, 1 << 20);
 	assert_int_equal(pw_arena_new(4096, 8 << 20, &a), 0);
-	assert_int_equal(profile_json_write(&p.whole, "77", &body, &err), 0);
+	assert_int_equal(profile_json_write(&p.whole, "77", 0, &body, &err), 0);
 	if (pw_json_parse(pw_buf_slice(&body), &j, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(pw_json_int(pw_json_get(pw_json_get(j, "spec"), "epoch")), 2000003);
@@ -148,7 +148,7 @@ static void a_profile_of_another_group_inside_is_refused(void **state)
 	make(&p, "shop/Deployment/web/app");
 	pw_buf_init(&body, 1 << 20);
 	assert_int_equal(pw_arena_new(4096, 8 << 20, &a), 0);
-	assert_int_equal(profile_json_write(&p.whole, "", &body, &err), 0);
+	assert_int_equal(profile_json_write(&p.whole, "", 0, &body, &err), 0);
 	(void)snprintf(text, sizeof(text), "%s", pw_buf_text(&body));
 	at = strstr(text, "\"podGroup\":\"shop/Deployment/web");
 	assert_non_null(at);
@@ -183,7 +183,7 @@ static int write_once(void *ctx)
 	pw_auto_buf body;
 
 	pw_buf_init(&body, 1 << 20);
-	return profile_json_write(ctx, "", &body, &err);
+	return profile_json_write(ctx, "", 0, &body, &err);
 }
 
 static void running_out_of_memory_is_an_error(void **state)
