@@ -209,6 +209,8 @@ static void on_tick(void *ctx)
 	kube_profiles_tick(k->profiles);
 	if (k->leads && k->ready && !k->stopped)
 		kube_health_tick(&k->health, k->writer, k->policies, k->groups);
+	if (k->ready && !k->stopped)
+		kube_peers_tick(k);
 	/* Each replica writes what its own analyzers told. */
 	if (k->ready && !k->stopped)
 		kube_policies_each_hit(k->policies, write_hits, k);

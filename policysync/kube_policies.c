@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/kube_policies_private.h"
+#include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/wire/arena_alloc.h"
 #include <errno.h>
 #include <stdio.h>
+
+/* After this long a replica whose watch works has seen a change. */
+#define PEER_LAG_NS (5 * PW_NS_PER_S)
 
 static void entry_free(struct entry *e)
 {
@@ -199,8 +203,10 @@ static void set_serials(struct kube_policies *k)
 	struct entry *e, *tmp;
 
 	HASH_ITER (hh, k->entries, e, tmp)
-		if (e->in_force && e->serial == 0)
+		if (e->in_force && e->serial == 0) {
 			e->serial = k->serial;
+			e->serial_ns = pw_mono_now().ns;
+		}
 }
 
 static int publish(struct kube_policies *k, struct policy_set *set)
@@ -387,6 +393,11 @@ static size_t count_in_force(const struct kube_policies *k, const struct entry *
 	return count;
 }
 
+static size_t count_peers(const struct kube_policies *k, const struct entry *e)
+{
+	return e->serial > 0 && e->agreed == e->serial ? k->peers.analyzers : 0;
+}
+
 static void set_accepted(const struct entry *e, struct kube_condition_text *c)
 {
 	char message[600];
@@ -403,7 +414,8 @@ static void set_accepted(const struct entry *e, struct kube_condition_text *c)
 static void set_programmed(
 	const struct kube_policies *k, const struct entry *e, struct kube_condition_text *c)
 {
-	size_t all = k->progress.analyzer_count, in_force = count_in_force(k, e);
+	size_t all = k->progress.analyzer_count + k->peers.analyzers,
+	       in_force = count_in_force(k, e) + count_peers(k, e);
 	const struct publish_problem *problem = find_problem(k, e->newest->key);
 	char message[600];
 
@@ -431,8 +443,9 @@ static void wanted_status(
 	*out = (struct kube_status){.generation = e->newest->generation};
 	if (e->in_force)
 		pw_hash128_hex(pw_hash128(e->in_force->packed, 0), out->revision);
-	(void)snprintf(out->analyzers, sizeof(out->analyzers), "%zu/%zu", count_in_force(k, e),
-		k->progress.analyzer_count);
+	(void)snprintf(out->analyzers, sizeof(out->analyzers), "%zu/%zu",
+		count_in_force(k, e) + count_peers(k, e),
+		k->progress.analyzer_count + k->peers.analyzers);
 	set_accepted(e, &out->conditions[KUBE_ACCEPTED]);
 	set_programmed(k, e, &out->conditions[KUBE_PROGRAMMED]);
 	for (size_t i = 0; i < KUBE_CONDITIONS; i++)
@@ -467,6 +480,32 @@ void kube_policies_written(struct kube_policies *k, const char *key)
 
 	if (e)
 		e->writing = false;
+}
+
+/*
+ * Others have this version when they have the same set, or (where a refused object left them with
+ * another version of something else) told what they have after they must have seen it.
+ */
+static bool is_agreed(const struct kube_policies *k, const struct entry *e)
+{
+	const struct kube_policies_peers *p = &k->peers;
+
+	return p->done && ((p->agree && strcmp(p->revision, k->revision) == 0) ||
+				  p->oldest_ns > e->serial_ns + PEER_LAG_NS);
+}
+
+void kube_policies_set_peers(struct kube_policies *k, const struct kube_policies_peers *peers)
+{
+	bool more = peers->analyzers > k->peers.analyzers;
+	struct entry *e, *tmp;
+
+	k->peers = *peers;
+	HASH_ITER (hh, k->entries, e, tmp) {
+		if (more)
+			e->agreed = 0; /* the new ones may not have it yet */
+		if (e->serial > 0 && is_agreed(k, e))
+			e->agreed = e->serial;
+	}
 }
 
 void kube_policies_get_stats(const struct kube_policies *k, struct kube_policies_stats *ret)

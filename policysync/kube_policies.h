@@ -32,6 +32,15 @@ struct kube_policies_settings {
 	struct pw_metrics *metrics; /* NULL = none */
 };
 
+/* The analyzers of other replicas. */
+struct kube_policies_peers {
+	size_t analyzers;
+	bool done;  /* each has its replica's newest set in force */
+	bool agree; /* those replicas have the same set, revision */
+	char revision[65];
+	uint64_t oldest_ns; /* mono: the entry that was renewed the longest ago */
+};
+
 int kube_policies_new(struct pw_loop *loop, const struct kube_policies_settings *settings,
 	struct kube_policies **ret, struct pw_err *err) PW_MUST_CHECK;
 void kube_policies_free(struct kube_policies *k); /* after the readers put their sets back */
@@ -44,6 +53,8 @@ void kube_policies_remove(struct kube_policies *k, const char *key);
 void kube_policies_hold(struct kube_policies *k, bool hold);
 void kube_policies_set_synced(struct kube_policies *k); /* every kind was listed */
 void kube_policies_set_progress(struct kube_policies *k, const struct publish_progress *progress);
+/* Programmed counts them too. */
+void kube_policies_set_peers(struct kube_policies *k, const struct kube_policies_peers *peers);
 void kube_policies_get_stats(const struct kube_policies *k, struct kube_policies_stats *ret);
 
 /*

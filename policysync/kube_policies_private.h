@@ -20,6 +20,8 @@ struct entry {
 	uint64_t hits, hits_sent; /* not in the status yet; of those, in the write under way */
 	int64_t last_hit_ns;
 	uint64_t hits_due_ns; /* mono */
+	uint64_t serial_ns;   /* mono: when serial was given */
+	uint64_t agreed;      /* the serial that other replicas have in force too */
 };
 
 struct kube_policies {
@@ -29,6 +31,7 @@ struct kube_policies {
 	struct pw_timer *timer;
 	struct entry *entries;
 	struct publish_progress progress;
+	struct kube_policies_peers peers;
 	uint64_t serial;
 	char revision[33];
 	uint64_t problems;                    /* hash of those that were published */

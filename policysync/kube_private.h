@@ -8,12 +8,13 @@
 #include "common/kube/reflector.h"
 #include "policysync/kube.h"
 #include "policysync/kube_health.h"
+#include "policysync/kube_peers.h"
 #include "policysync/kube_profiles.h"
 #include "policysync/kube_writer.h"
 #include "policysync/pod_groups.h"
 
 #define KUBE_PARENTS 2
-#define KUBE_KINDS   (1 + KUBE_PARENTS + CRD_KINDS)
+#define KUBE_KINDS   (1 + KUBE_PARENTS + CRD_KINDS + 2) /* RuntimeProfile, RuntimeProtection */
 
 /* One watched kind. */
 struct kind {
@@ -37,6 +38,7 @@ struct kube {
 	bool leads, ready, stopped;
 	struct pw_snapshot *leading; /* const bool: leads, for other threads */
 	struct bundle_told bundle;
+	struct kube_peers peers;
 	struct kube_health health;
 };
 
@@ -46,5 +48,7 @@ void kube_watch_stop(struct kube *k); /* joins the threads */
 /* on_ready(false) with the kind that was not listed yet. */
 void kube_watch_tell_waiting(struct kube *k);
 void kube_pause_5_ms(void);
+void kube_peers_tick(struct kube *k);
+void kube_peers_post(struct kube *k, const struct pw_json *object); /* the watch's thread */
 int kube_bundle_init(struct kube *k) PW_MUST_CHECK;
 void kube_bundle_set_leads(struct kube *k, bool leads); /* any thread */

@@ -288,8 +288,22 @@ static int start_watch(struct kube *k, size_t number, const struct watch *w, str
 	return pw_reflector_start(&s, &kind->reflector, err);
 }
 
+static void on_protection(void *ctx, const struct pw_json *object)
+{
+	struct kind *kind = ctx;
+
+	kube_peers_post(kind->kube, object);
+}
+
+static void on_protection_gone(void *ctx, const char *key, const char *uid)
+{
+	(void)ctx, (void)key, (void)uid; /* it is made again */
+}
+
 int kube_watch_start(struct kube *k, struct pw_err *err)
 {
+	static const struct watch protections = {"/apis/" CRD_API_VERSION "/runtimeprotections",
+		"RuntimeProtection", false, 16, on_protection, on_protection_gone};
 	static const struct watch profiles = {"/apis/" CRD_API_VERSION "/runtimeprofiles",
 		"RuntimeProfile", false, PROFILE_GROUPS, on_profile, on_profile_gone};
 	static const struct watch pods[1 + KUBE_PARENTS] = {
@@ -310,6 +324,8 @@ int kube_watch_start(struct kube *k, struct pw_err *err)
 
 		r = start_watch(k, PW_COUNT(pods) + i, &w, err);
 	}
+	if (r == 0)
+		r = start_watch(k, KUBE_KINDS - 2, &protections, err);
 	return r < 0 ? r : start_watch(k, KUBE_KINDS - 1, &profiles, err);
 }
 
@@ -319,9 +335,10 @@ void kube_watch_name(struct kube *k)
 
 	for (size_t i = 0; i < KUBE_KINDS; i++)
 		k->kinds[i] = (struct kind){.kube = k,
-			.name = i < PW_COUNT(pods) ? pods[i]
-				: i == KUBE_KINDS - 1
-					? "RuntimeProfile"
+			.name = i < PW_COUNT(pods)    ? pods[i]
+				: i == KUBE_KINDS - 1 ? "RuntimeProfile"
+				: i == KUBE_KINDS - 2
+					? "RuntimeProtection"
 					: crd_kind_name((enum crd_kind)(i - PW_COUNT(pods)))};
 }
 

@@ -57,6 +57,13 @@ static int request(struct kube_writer *w, struct job *job)
 		return pw_kube_merge(w->kube, job->path, body, NULL, &job->err);
 	if (job->verb == KUBE_APPLY)
 		return pw_kube_apply(w->kube, job->path, body, NULL, &job->err);
+	if (job->verb == KUBE_APPLY_AS)
+		return pw_kube_object(w->kube,
+			&(struct pw_kube_call){.method = "PATCH",
+				.path = job->path,
+				.content_type = "application/apply-patch+yaml",
+				.body = body},
+			NULL, &job->err);
 	return pw_kube_object(w->kube,
 		&(struct pw_kube_call){.method = "POST", .path = job->path, .body = body}, NULL,
 		&job->err);

@@ -14,8 +14,9 @@
 
 struct kube_writer;
 
-/* KUBE_CREATE takes the collection's path and fails with -ESTALE when the object is there. */
-enum kube_verb { KUBE_MERGE, KUBE_APPLY, KUBE_CREATE };
+/* KUBE_APPLY_AS: an apply whose path has a query of its own. KUBE_CREATE takes the collection's
+ * path and fails with -ESTALE when the object is there. */
+enum kube_verb { KUBE_MERGE, KUBE_APPLY, KUBE_APPLY_AS, KUBE_CREATE };
 
 /* result: 0 or what pw_kube_check says; words: the server's, "" when it went well. */
 typedef void (*kube_done_fn)(void *ctx, const char *key, int result, const char *words);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """policysync in a cluster, on a real API server: policies, their status, pod groups, two replicas."""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -210,6 +211,31 @@ def an_assignment_is_at_the_collector_within_100_ms(options):
     clear()
 
 
+def programmed_waits_for_the_analyzers_of_every_replica(options):
+    with cluster(options) as c:
+        c.replica("one")
+        c.replica("two")
+        c.analyzer("analyzer-0", "one")
+        c.analyzer("analyzer-1", "two")
+        path = policy("wide", {"mode": "Audit"})
+        wait_condition(path, "Programmed", "True", "InForce", 30)
+        wait_until(lambda: SERVER.requests.get(path)["status"]["analyzers"] == "2/2", 30, "both analyzers")
+        follower = "one" if c.metrics("two")["podward_policysync_leader"] == 1 else "two"
+        behind = c.services["analyzer-0" if follower == "one" else "analyzer-1"]
+        behind.process.send_signal(signal.SIGSTOP)
+        try:
+            policy("wide", {"mode": "Enforce"})
+            message = wait_condition(path, "Programmed", "False", "Pending")
+            check("1 of 2" in message, message)
+            time.sleep(8)  # longer than what a replica may lag
+            check_equal(condition(path, "Programmed")["status"], "False", "while one analyzer has not acknowledged")
+        finally:
+            behind.process.send_signal(signal.SIGCONT)
+        wait_condition(path, "Programmed", "True", "InForce", 30)
+        wait_until(lambda: SERVER.requests.get(path)["status"]["analyzers"] == "2/2", 10, "both again")
+    clear()
+
+
 def hits_of_exclusions_are_in_their_status(options):
     spec = {"detectors": ["sig/*/x"], "reason": "planned", "shadow": True}
     with cluster(options) as c:
@@ -345,7 +371,7 @@ CASES = [health_is_one_object_that_kubectl_shows, a_policy_is_accepted_and_progr
          what_an_analyzer_refuses_is_said_in_the_status, each_pod_gets_the_group_of_its_topmost_owner,
          an_assignment_is_at_the_collector_within_100_ms, one_of_two_replicas_writes_and_the_other_takes_over,
          an_api_server_that_is_away_changes_nothing, alerts_are_events_of_their_pod,
-         hits_of_exclusions_are_in_their_status]
+         hits_of_exclusions_are_in_their_status, programmed_waits_for_the_analyzers_of_every_replica]
 
 if __name__ == "__main__":
     REASON = why_no_kube()
