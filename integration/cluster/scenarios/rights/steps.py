@@ -16,7 +16,8 @@ CLUSTER_ROLE = ("clusterrole/podward-policysync",)
 
 
 def asked(since=0.0):
-    """{(verb, group/resource[/part]): how many were refused} from the audit log."""
+    """{(verb, group/resource[/part]): was the last one refused?} from the audit log. An API server that has just
+    started refuses for a moment what it grants."""
     rows = {}
     with open(AUDIT_LOG, encoding="utf-8") as f:
         for line in f:
@@ -29,12 +30,11 @@ def asked(since=0.0):
             thing = event["objectRef"]
             part = f"/{thing['subresource']}" if thing.get("subresource") else ""
             key = (event["verb"], f"{thing.get('apiGroup', '')}/{thing['resource']}{part}")
-            code = event.get("responseStatus", {}).get("code")
             # 403 alone may also be a namespace that is on its way out.
-            forbidden = event["annotations"].get("authorization.k8s.io/decision") == "forbid"
-            rows[key] = rows.get(key, 0) + forbidden
-            if event["verb"] == "patch" and code == 201:  # an apply that made the object needs both rights
-                rows["create", key[1]] = rows.get(("create", key[1]), 0)
+            rows[key] = event["annotations"].get("authorization.k8s.io/decision") == "forbid"
+            made = event["verb"] == "patch" and event.get("responseStatus", {}).get("code") == 201
+            if made:  # an apply that made the object needs both rights
+                rows.setdefault(("create", key[1]), False)
     return rows
 
 
