@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests with label kernel, and --probe, on other kernels inside QEMU.
 
-matrix.py --build DIR [--junit FILE] [--logs DIR] [--renew] [KERNEL…]     default: all of kernels.conf
+matrix.py --build DIR [--junit FILE] [--logs DIR] [--renew] [KERNEL[@LEVEL]…]     default: all of kernels.conf
+
+With a level, a or b, the tests that run at both run at that one only.
 
 Says what differs from the expected tables (results.py). Exit code: 0, 1 = something differs or gave
 no result, 77 = QEMU or a kernel cannot be had here, with the reason.
@@ -62,11 +64,18 @@ def script_for(tests):
     return "\n".join(lines) + "\n"
 
 
+def tests_at(tests, level):
+    """Without those that run at the other level too."""
+    if not level:
+        return tests
+    return [t for t in tests if t[0].partition("@")[0] not in BOTH_LEVELS or t[0].endswith("@a") == (level == "a")]
+
+
 class Run:
     """One kernel: what came out, or why it could not be tried."""
 
-    def __init__(self, row, unavailable=None, result=None):
-        self.row, self.unavailable, self.result = row, unavailable, result
+    def __init__(self, row, tests, unavailable=None, result=None):
+        self.row, self.tests, self.unavailable, self.result = row, tests, unavailable, result
         self.observed = results.Observed(row.name, result.output) if result else None
         self.problems = []
 
@@ -75,21 +84,21 @@ def run_one(row, build, tests, logs):
     try:
         kernel = debian_kernel.prepare(row)
     except debian_kernel.Unavailable as reason:
-        return Run(row, unavailable=str(reason))
-    files = [(program, f"/job.d/{name}") for name, program, _ in tests if "@" not in name]
+        return Run(row, tests, unavailable=str(reason))
+    files = [(program, f"/job.d/{name.partition('@')[0]}") for name, program, _ in tests]
     files.append((os.path.join(build, "bin", "podward-collector"), "/job.d/podward-collector"))
     result = guest.run(kernel, row.arguments, files, script_for(tests), GUEST_LIMIT_S)
     with open(os.path.join(logs, f"kernel-{row.name}.log"), "w", encoding="utf-8") as f:
         f.write(f"{result.output}\n--- console ---\n{result.console}")
-    run = Run(row, result=result)
+    run = Run(row, tests, result=result)
     if result.code is None:
         run.problems.append(("boot", f"no result after {result.seconds:.0f} s"))
     run.problems += [("boot", f"the kernel complained: {line}") for line in result.splats[:3]]
     return run
 
 
-def judge(run, tests):
-    names = [name for name, _, _ in tests]
+def judge(run):
+    names = [name for name, _, _ in run.tests]
     run.problems += results.test_problems(run.observed, names, results.read_table("skips.tsv"))
     run.problems += results.program_problems(run.observed, results.read_table("programs.tsv"))
 
@@ -109,10 +118,10 @@ def say(run, logs):
         print(f"  see {os.path.join(logs, f'kernel-{run.row.name}.log')}")
 
 
-def write_junit(path, runs, tests):
+def write_junit(path, runs):
     suite = xml.Element("testsuite", name="kernels")
     for run in runs:
-        for name in ["boot"] + [name for name, _, _ in tests] + ["programs"]:
+        for name in ["boot"] + [name for name, _, _ in run.tests] + ["programs"]:
             case = xml.SubElement(suite, "testcase", classname="kernels", name=f"{run.row.name} {name}")
             if run.unavailable:
                 xml.SubElement(case, "skipped", message=run.unavailable)
@@ -130,36 +139,37 @@ def arguments():
     parser.add_argument("--junit")
     parser.add_argument("--logs")
     parser.add_argument("--renew", action="store_true", help="take what was seen as what is expected")
-    parser.add_argument("kernels", nargs="*")
+    parser.add_argument("kernels", nargs="*", metavar="KERNEL[@LEVEL]")
     return parser.parse_args()
 
 
 def main():
     args = arguments()
     rows = debian_kernel.rows()
-    unknown = set(args.kernels) - {row.name for row in rows}
+    levels = dict(kernel.partition("@")[::2] for kernel in args.kernels)
+    unknown = set(levels) - {row.name for row in rows} | {at for at in levels.values() if at not in ("", "a", "b")}
     if unknown:
         sys.exit(f"kernels: unknown {', '.join(sorted(unknown))}; there are {', '.join(r.name for r in rows)}")
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing:
         print(f"SKIP: not installed: {', '.join(missing)} (tools/install-packages.sh test)")
         return results.SKIPPED
-    chosen = [row for row in rows if not args.kernels or row.name in args.kernels]
+    chosen = [row for row in rows if not levels or row.name in levels]
     build, logs = os.path.abspath(args.build), args.logs or os.path.join(args.build, "kernels")
     os.makedirs(logs, exist_ok=True)
     tests = kernel_tests(build)
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = list(pool.map(lambda row: run_one(row, build, tests, logs), chosen))
+        runs = list(pool.map(lambda row: run_one(row, build, tests_at(tests, levels.get(row.name)), logs), chosen))
     tried = [run for run in runs if not run.unavailable]
     if args.renew:
         results.renew([run.observed for run in tried if run.result.code is not None], rows)
     for run in tried:
-        judge(run, tests)
+        judge(run)
     for run in runs:
         say(run, logs)
     if args.junit:
-        write_junit(args.junit, runs, tests)
+        write_junit(args.junit, runs)
     failed = sum(bool(run.problems) for run in runs)
     print(f"kernels: {len(tried) - failed} of {len(runs)} as expected, {failed} not, "
           f"{len(runs) - len(tried)} skipped, {time.monotonic() - started:.0f} s")

@@ -10,6 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import debian_kernel  # noqa: E402
+import matrix  # noqa: E402
 import results  # noqa: E402
 
 EXPECTED = [["6.12", "exec_done", "tp_btf/exec", "yes", "1000"], ["6.12", "open", "lsm/open", "no", "0"]]
@@ -67,6 +68,14 @@ class Faults(unittest.TestCase):
             results.write_table("programs.tsv", "head", rows, folder)
             self.assertEqual(results.read_table("programs.tsv", folder),
                              [["6.12", "exec_done", "tp_btf/exec", "yes", "7"]])
+
+
+class Levels(unittest.TestCase):
+    def test_a_level_leaves_out_only_the_other_one_of_those_that_have_both(self):
+        tests = [("test_kernel_path", "p", 1), ("test_kernel_path@a", "p", 1), ("test_kernel_churn", "c", 1)]
+        self.assertEqual(matrix.tests_at(tests, None), tests)
+        self.assertEqual([t[0] for t in matrix.tests_at(tests, "a")], ["test_kernel_path@a", "test_kernel_churn"])
+        self.assertEqual([t[0] for t in matrix.tests_at(tests, "b")], ["test_kernel_path", "test_kernel_churn"])
 
 
 class Images(unittest.TestCase):
