@@ -9,8 +9,9 @@
  */
 #include "common/base/hash.h"
 #include "common/wire/batch.h"
+#include "common/wire/slot.h"
 
-#define SPLIT_SLOTS 1024u
+#define SPLIT_SLOTS PW_SLOTS
 #define SPLIT_LANES 64u
 
 struct split_map {
@@ -34,7 +35,7 @@ struct owners {
 /* Slot of a pod group; the same on every side. */
 static inline uint32_t split_slot(struct pw_slice pod_group)
 {
-	return (uint32_t)(pw_hash64(pod_group, 0) % SPLIT_SLOTS);
+	return pw_slot_of(pw_hash64(pod_group, 0));
 }
 
 /* Every slot to one lane. */

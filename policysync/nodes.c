@@ -23,6 +23,7 @@ struct nodes {
 	struct node_table table;
 	struct collector *collectors;
 	uint32_t call_count;
+	const Podward__V1__ShardMap *map; /* borrowed; NULL = analyzers do not share */
 	uint64_t revision;
 	bool up[NODES_SOURCES];
 };
@@ -107,6 +108,7 @@ static void part_add_basics(struct part *p, const struct nodes *n)
 	}
 	p->msg.analyzers = p->analyzer_ptrs;
 	p->msg.n_analyzers = s->analyzer_count;
+	p->msg.shard_map = (Podward__V1__ShardMap *)(uintptr_t)n->map;
 }
 
 static int send_part(struct collector *c, const struct part *p)
@@ -167,6 +169,24 @@ static void broadcast(struct nodes *n, const struct part *p, const char *node)
 	DL_FOREACH (n->collectors, c)
 		if (c->name[0] && !c->finished && !c->behind && is_for(c, node))
 			(void)send_part(c, p);
+}
+
+void nodes_set_map(struct nodes *n, const Podward__V1__ShardMap *map)
+{
+	struct part *p = pw_alloc0(1, sizeof(*p));
+	struct collector *c;
+
+	n->map = map;
+	if (p) {
+		part_init(p, ++n->revision);
+		p->msg.shard_map = (Podward__V1__ShardMap *)(uintptr_t)map;
+		broadcast(n, p, "");
+	} else {
+		/* They get everything again as soon as there is room. */
+		DL_FOREACH (n->collectors, c)
+			c->behind = true;
+	}
+	free(p);
 }
 
 static void part_flush(struct nodes *n, struct part *p, size_t room)

@@ -38,10 +38,14 @@ int nodes_parse_analyzers(
 	const char *text, struct nodes_settings *ret, struct pw_err *err) PW_MUST_CHECK;
 
 struct nodes;
+struct Podward__V1__ShardMap;
 
 int nodes_new(struct pw_rpc_loop *loop, const struct nodes_settings *settings,
 	struct pw_metrics *metrics, struct nodes **ret) PW_MUST_CHECK;
 void nodes_free(struct nodes *n); /* after the server stopped */
+/* Collectors are told this map from now on; it is borrowed until the next. The rpc loop's thread.
+ */
+void nodes_set_map(struct nodes *n, const struct Podward__V1__ShardMap *map);
 void nodes_method(struct nodes *n, struct pw_method *out);
 /*
  * Takes list over: all containers of source number source (below NODES_SOURCES) now; NULL = the

@@ -26,11 +26,6 @@ struct rank {
 	uint16_t slot;
 };
 
-uint32_t placement_slot(uint64_t group_hash)
-{
-	return (uint32_t)(group_hash % PLACEMENT_SLOTS);
-}
-
 /*
  * Every slot weighs something, so that idle ones are spread too. Scaled so that shares of a mean
  * are whole numbers, capped so that sums and percentages of all slots fit 64 bits.

@@ -13,10 +13,11 @@
  */
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/wire/slot.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PLACEMENT_SLOTS   1024u
+#define PLACEMENT_SLOTS   PW_SLOTS
 #define PLACEMENT_MEMBERS 64u
 #define PLACEMENT_NOBODY  UINT16_MAX
 
@@ -33,8 +34,6 @@ struct placement_input {
 	const struct placement *before;
 };
 
-/* Slot of a pod group; hash: XXH3-64 of its key, as pw_container.group_hash. */
-uint32_t placement_slot(uint64_t group_hash);
 /*
  * 0; -EINVAL for no member, an empty or a repeated name, -E2BIG for too many: err names it and
  * *ret is untouched.

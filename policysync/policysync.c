@@ -11,13 +11,14 @@
 #include "policysync/profile_command.h"
 #include "policysync/report.h"
 #include "policysync/runtime_api.h"
+#include "policysync/shards.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define METHODS       (REPORT_METHODS + 2)
+#define METHODS       (REPORT_METHODS + 3)
 #define BEAT_MS       5000
 #define STOP_GRACE_MS 2000
 
@@ -40,6 +41,7 @@ struct policysync {
 	struct pw_server *server;
 	struct publish *publish;
 	struct nodes *nodes;
+	struct shards *shards;
 	struct report *report;
 	struct runtime_api *runtime;
 	struct pages *pages;
@@ -352,6 +354,28 @@ static int open_outputs(struct policysync *p, struct pw_err *err)
 	return r;
 }
 
+static void on_map(void *ctx, const Podward__V1__ShardMap *map)
+{
+	nodes_set_map(ctx, map);
+}
+
+static bool may_write(const void *ctx, struct pw_slice analyzer, uint64_t group_hash)
+{
+	return shards_may_write(ctx, analyzer, group_hash);
+}
+
+static int open_shards(struct policysync *p)
+{
+	struct shard_map_settings s = SHARD_MAP_SETTINGS_DEFAULT;
+	int r;
+
+	s.away_ns = p->settings->analyzer_away_ns;
+	r = shards_new(p->rpc, &s, p->metrics, &p->shards);
+	if (r == 0)
+		shards_on_map(p->shards, on_map, p->nodes);
+	return r;
+}
+
 static int open_services(struct policysync *p, struct pw_err *err)
 {
 	struct pw_snapshot *policies =
@@ -363,6 +387,8 @@ static int open_services(struct policysync *p, struct pw_err *err)
 	if (r == 0)
 		r = nodes_new(p->rpc, &p->nodes_settings, p->metrics, &p->nodes);
 	if (r == 0)
+		r = open_shards(p);
+	if (r == 0)
 		r = report_new(p->rpc, p->keeper, p->metrics, &p->report);
 	if (r == 0)
 		r = pages_new(p->settings->state_dir, policies, &p->pages);
@@ -372,6 +398,7 @@ static int open_services(struct policysync *p, struct pw_err *err)
 	if (r < 0)
 		return pw_err_set(err, r, "out of memory");
 	pages_set_publish(p->pages, p->publish);
+	report_fence(p->report, may_write, p->shards);
 	return 0;
 }
 
@@ -384,6 +411,7 @@ static int start_server(struct policysync *p, struct pw_err *err)
 	report_methods(p->report, methods);
 	publish_method(p->publish, &methods[REPORT_METHODS]);
 	nodes_method(p->nodes, &methods[REPORT_METHODS + 1]);
+	shards_method(p->shards, &methods[REPORT_METHODS + 2]);
 	return pw_server_start(&(struct pw_server_config){.loop = p->rpc,
 				       .addresses = p->addresses.items,
 				       .address_count = p->addresses.count,
@@ -452,6 +480,7 @@ static void stop(struct policysync *p)
 	keeper_stop(p->keeper);
 	for (size_t i = 0; i < p->deliver_count; i++)
 		deliver_free(p->delivers[i]);
+	shards_free(p->shards);
 	if (p->rpc)
 		pw_rpc_loop_stop(p->rpc);
 	pw_tls_free(p->tls);

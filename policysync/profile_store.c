@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/profile_store.h"
+#include "common/base/hash.h"
 #include "common/wire/arena_alloc.h"
+#include "common/wire/slot.h"
 #include "policysync/profile_merge.h"
 #include <errno.h>
 
@@ -331,6 +333,10 @@ static Podward__V1__ProfileState *state_of(struct sqlite3_stmt *st, struct pw_ar
 
 static bool is_wanted(struct pw_slice group, const struct profile_filter *f)
 {
+	uint32_t slot = pw_slot_of(pw_hash64(group, 0));
+
+	if (f->slots && !pw_slots_have(f->slots, slot))
+		return false;
 	for (size_t i = 0; i < f->count; i++)
 		if (pw_slice_eq(bin(f->groups[i]), group))
 			return true;

@@ -47,6 +47,7 @@ struct profile_cursor {
 struct profile_filter {
 	const ProtobufCBinaryData *groups;
 	size_t count;
+	const uint8_t *slots; /* bit n = slot n (placement.h) is wanted; NULL = all */
 };
 /*
  * The next page: one group's state with up to PROFILE_PAGE_ROWS of its behaviours, in the arena.

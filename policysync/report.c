@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/report.h"
 #include "common/base/escape.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/wire/arena_alloc.h"
 #include "policysync/report_load.h"
@@ -18,6 +19,8 @@ struct report {
 	void *learned_ctx;
 	void (*on_hit)(void *ctx, const Podward__V1__ExclusionHit *hit);
 	void *hit_ctx;
+	bool (*may_write)(const void *ctx, struct pw_slice analyzer, uint64_t group_hash);
+	const void *may_write_ctx;
 };
 
 /* One Report call. References: the call's own until on_closed, and one of each job in flight. */
@@ -36,6 +39,8 @@ struct stream {
 	 */
 	bool broken;
 	char analyzer[128]; /* escaped */
+	uint8_t name[64];   /* as it came */
+	size_t name_len;
 };
 
 struct items_job {
@@ -276,9 +281,31 @@ static void take_hello(struct stream *s, const Podward__V1__ReportHello *hello)
 	}
 	(void)pw_escape_to(pw_slice_of(hello->analyzer.data, hello->analyzer.len), s->analyzer,
 		sizeof(s->analyzer));
+	memcpy(s->name, hello->analyzer.data, hello->analyzer.len);
+	s->name_len = hello->analyzer.len;
 	s->greeted = true;
 	pw_log_info("report", "analyzer %s reports", s->analyzer);
 	pw_call_next(s->call);
+}
+
+/*
+ * One that was given up without knowing it: what it saw happened, but its clocks and phases are not
+ * those of the group any more. Generation 0 is older than whatever the owner says.
+ */
+static void fence(struct stream *s, const Podward__V1__ReportItems *items)
+{
+	const struct report *r = s->report;
+
+	for (size_t i = 0; r->may_write && i < items->n_profiles; i++) {
+		Podward__V1__ProfileState *state = items->profiles[i]->state;
+		struct pw_slice group = pw_slice_of(state->pod_group.data, state->pod_group.len);
+
+		if (r->may_write(r->may_write_ctx, pw_slice_of(s->name, s->name_len),
+			    pw_hash64(group, 0)))
+			continue;
+		state->generation = state->serial = 0;
+		count_message(s->report, "fenced");
+	}
 }
 
 static void take_items(struct stream *s, const Podward__V1__ReportItems *items)
@@ -298,6 +325,7 @@ static void take_items(struct stream *s, const Podward__V1__ReportItems *items)
 		return;
 	}
 	s->last_seq = items->seq;
+	fence(s, items);
 	if (hand_over(s, items) < 0) {
 		stream_end(s, PW_RPC_UNAVAILABLE, "too much is waiting for the database");
 		return;
@@ -371,6 +399,14 @@ void report_on_hit(
 {
 	r->on_hit = fn;
 	r->hit_ctx = ctx;
+}
+
+void report_fence(struct report *r,
+	bool (*may_write)(const void *ctx, struct pw_slice analyzer, uint64_t group_hash),
+	const void *ctx)
+{
+	r->may_write = may_write;
+	r->may_write_ctx = ctx;
 }
 
 static void on_loaded(void *ctx)

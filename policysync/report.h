@@ -30,6 +30,14 @@ void report_on_learned(struct report *r, void (*fn)(void *ctx, struct pw_slice g
 /* fn is called on the rpc loop for each exclusion that had hits. Before the server starts. */
 void report_on_hit(
 	struct report *r, void (*fn)(void *ctx, const Podward__V1__ExclusionHit *hit), void *ctx);
+/*
+ * Asked for each profile on the rpc loop: false = the analyzer does not own the group (any more).
+ * What it saw is taken, what it says about the state of the profile is not. Before the server
+ * starts.
+ */
+void report_fence(struct report *r,
+	bool (*may_write)(const void *ctx, struct pw_slice analyzer, uint64_t group_hash),
+	const void *ctx);
 void report_post_loaded(struct report *r); /* any thread */
 /* Any thread; for tests and fuzzers: what a message is refused for. */
 int report_check_items(const Podward__V1__ReportItems *items, struct pw_err *err) PW_MUST_CHECK;

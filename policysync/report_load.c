@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policysync/report_load.h"
 #include "common/base/log.h"
+#include "common/wire/slot.h"
 #include "podward/v1/report.pb-c.h"
 #include <errno.h>
 
@@ -13,6 +14,7 @@ struct load {
 	struct pw_call *call; /* held */
 	struct pw_arena *page_arena, *filter_arena;
 	struct profile_filter filter;
+	uint8_t slots[PW_SLOT_BYTES];
 	struct profile_cursor cursor;
 	Podward__V1__ProfileDelta *page; /* read and not sent yet */
 	int result;
@@ -117,19 +119,29 @@ static int copy_filter(struct load *l, const Podward__V1__LoadProfilesRequest *r
 			return -ENOMEM;
 		groups[i] = (ProtobufCBinaryData){from->len, (uint8_t *)(uintptr_t)copy.ptr};
 	}
-	l->filter = (struct profile_filter){groups, request->n_pod_groups};
+	l->filter = (struct profile_filter){groups, request->n_pod_groups, NULL};
+	if (request->slots.len > 0) {
+		memcpy(l->slots, request->slots.data, sizeof(l->slots));
+		l->filter.slots = l->slots;
+	}
 	return groups ? 0 : -ENOMEM;
 }
 
 static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
 {
 	struct load *l = pw_call_ctx(call);
+	const Podward__V1__LoadProfilesRequest *request =
+		(const Podward__V1__LoadProfilesRequest *)msg;
 
 	if (l->ctx->held) {
 		pw_call_finish(call, PW_RPC_UNAVAILABLE, "profiles are not listed yet");
 		return;
 	}
-	if (copy_filter(l, (const Podward__V1__LoadProfilesRequest *)msg) < 0)
+	if (request->slots.len != 0 && request->slots.len != sizeof(l->slots)) {
+		pw_call_finish(call, PW_RPC_INVALID_ARGUMENT, "slots: expected 128 bytes");
+		return;
+	}
+	if (copy_filter(l, request) < 0)
 		pw_call_finish(call, PW_RPC_RESOURCE_EXHAUSTED, "pod_groups: too many");
 	else
 		ask_page(l);

@@ -41,6 +41,10 @@ static const struct pw_setting table[] = {
 		"while it goes on changing"},
 	{"analyzers", PW_SETTING_TEXT, FIELD(analyzers), NULL, 0, 0, NULL, "NAME=ADDRESS,…",
 		"Analyzers that collectors send to"},
+	{"analyzer-away", PW_SETTING_DURATION, FIELD(analyzer_away_ns), "5s", PW_NS_PER_S,
+		300 * PW_NS_PER_S, NULL, "DURATION",
+		"Analyzers that share the pod groups: one that is silent for so long loses its "
+		"share to the others"},
 	{"runtime-socket", PW_SETTING_TEXT, FIELD(runtime_socket), NULL, 0, 0, NULL, "PATH,…",
 		"Unix sockets of docker-compatible runtimes that name the containers"},
 	{"scope-systemd", PW_SETTING_BOOL, FIELD(scope_systemd), "false", 0, 0, NULL, NULL,

@@ -17,7 +17,7 @@ struct settings {
 	struct bundle_settings bundle;
 	bool scope_systemd, kube, kube_events;
 	uint64_t stdout_form, color, webhook_format; /* indexes of choices */
-	uint64_t spool_size, spool_age_ns, profile_write_ns;
+	uint64_t spool_size, spool_age_ns, profile_write_ns, analyzer_away_ns;
 	uint64_t log_level, log_format;
 };
 

@@ -39,7 +39,7 @@ int main(void)
 		names[i] = pw_slice_str(texts[i]);
 	}
 	for (uint32_t i = 0; i < GROUPS; i++)
-		loads[placement_slot(pw_hash_mix(1, i))] += 10000000 / (i + 1);
+		loads[pw_slot_of(pw_hash_mix(1, i))] += 10000000 / (i + 1);
 	(void)printf("%8s %12s %12s\n", "replicas", "first µs", "join µs");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		struct placement_input in = {

@@ -54,7 +54,7 @@ static void zipf(uint64_t salt, uint64_t loads[PLACEMENT_SLOTS])
 	for (uint32_t i = 0; i < PLACEMENT_SLOTS; i++)
 		loads[i] = 0;
 	for (uint32_t i = 0; i < GROUPS; i++)
-		loads[placement_slot(pw_hash_mix(salt, i))] += 10000000 / (i + 1);
+		loads[pw_slot_of(pw_hash_mix(salt, i))] += 10000000 / (i + 1);
 }
 
 static void uniform_load_is_even(void **state)

@@ -2,6 +2,8 @@
 #include "fixture.h"
 
 #include "common/base/random.h"
+#include "common/base/hash.h"
+#include "policysync/placement.h"
 #include "policysync/profile_store.h"
 
 struct fixture {
@@ -183,10 +185,14 @@ static size_t read_all(struct fixture *f, const struct profile_filter *filter, s
 static void everything_is_read_in_pages_once(void **state)
 {
 	static const ProtobufCBinaryData wanted[] = {{1, (uint8_t *)"b"}};
-	const struct profile_filter all = {NULL, 0}, one = {wanted, 1};
+	const struct profile_filter all = {.groups = NULL}, one = {.groups = wanted, .count = 1};
+	uint8_t slots[PW_SLOT_BYTES] = {0};
+	const struct profile_filter of_slots = {.slots = slots};
+	uint32_t slot = pw_slot_of(pw_hash64(PW_SLICE_LIT("b"), 0));
 	struct fixture *f = *state;
 	size_t pages = 0;
 
+	pw_slots_add(slots, slot);
 	merge(f, &(struct part){"a", 1, COLLECTING, 1, 0, "", 1, 1024, 1, 1});
 	merge(f, &(struct part){"a", 1, COLLECTING, 1, 0, "", 1u << 20, 1024, 1, 1});
 	merge(f, &(struct part){"a", 1, COLLECTING, 1, 0, "", UINT64_MAX - 99, 100, 1, 1});
@@ -195,6 +201,8 @@ static void everything_is_read_in_pages_once(void **state)
 	assert_int_equal(read_all(f, &all, &pages), 2148 + 1024);
 	assert_int_equal(pages, 5);
 	assert_int_equal(read_all(f, &one, &pages), 1024);
+	assert_int_equal(pages, 1);
+	assert_int_equal(read_all(f, &of_slots, &pages), 1024);
 	assert_int_equal(pages, 1);
 	close_store(f);
 	open_store(f);
