@@ -28,13 +28,33 @@ struct analyzer {
 	struct metrics metrics;
 	struct pw_httpd *httpd;
 	bool is_ready;
+	struct pw_mono leave_deadline; /* 0 = it stays */
 };
 
 static void on_signal(int signal, void *ctx)
 {
 	struct analyzer *a = ctx;
 
-	pw_log_info("analyzer", "stopping on signal %d", signal);
+	if (a->leave_deadline.ns > 0 || !a->settings.advertise || a->settings.drain_ns == 0) {
+		pw_log_info("analyzer", "stopping on signal %d", signal);
+		pw_loop_stop(a->loop);
+		return;
+	}
+	pw_log_info("analyzer", "signal %d: giving the pod groups to others", signal);
+	a->leave_deadline.ns = pw_mono_now().ns + a->settings.drain_ns;
+	pw_httpd_set_ready(a->httpd, false, "stopping");
+	engine_leave(a->engine);
+	pw_timer_set(a->beat, START_MS, START_MS);
+}
+
+/* Everything has gone to others, or the time is over. */
+static void look_whether_left(struct analyzer *a)
+{
+	bool is_late = pw_mono_now().ns >= a->leave_deadline.ns;
+
+	if (!engine_has_left(a->engine) && !is_late)
+		return;
+	pw_log_info("analyzer", is_late ? "stopping, not everything was taken over" : "stopping");
 	pw_loop_stop(a->loop);
 }
 
@@ -44,6 +64,10 @@ static void on_beat(void *ctx)
 
 	pw_httpd_beat(a->httpd);
 	engine_publish(a->engine);
+	if (a->leave_deadline.ns > 0) {
+		look_whether_left(a);
+		return;
+	}
 	if (a->is_ready || !engine_is_ready(a->engine))
 		return;
 	a->is_ready = true;
@@ -67,6 +91,7 @@ static int start_engine(struct analyzer *a, struct pw_err *err)
 		.listen = a->listen.items,
 		.listen_count = a->listen.count,
 		.policysync = a->settings.policysync,
+		.advertise = a->settings.advertise,
 		.shard_count = shard_count(&a->settings),
 		.group_limit = (uint32_t)a->settings.groups,
 		.flush_ms = a->settings.profile_flush_ns / PW_NS_PER_MS,

@@ -16,7 +16,8 @@ struct engine {
 	struct pw_channel *channel;
 	struct forward *forward;
 	struct policy_feed *feed;
-	struct profile_load *load;
+	struct profile_load *load; /* NULL = it shares */
+	struct share *share;       /* NULL = it does not */
 	struct intake *intake;
 	struct pw_server *server;
 	bool is_ready, is_stopping;
@@ -24,9 +25,17 @@ struct engine {
 	int start_result;
 };
 
+/* With a share, each batch waits for its own. */
+static bool knows_profiles(const struct engine *e)
+{
+	if (e->share)
+		return share_has_map(e->share);
+	return e->load && profile_load_is_done(e->load);
+}
+
 static void become_ready(struct engine *e)
 {
-	if (e->is_ready || e->is_stopping || !e->load || !profile_load_is_done(e->load) ||
+	if (e->is_ready || e->is_stopping || !knows_profiles(e) ||
 		pw_snapshot_version(e->state.policy) == 0)
 		return;
 	e->is_ready = true;
@@ -51,6 +60,17 @@ static void on_commit(void *ctx)
 
 	if (e->intake)
 		intake_on_commit(e->intake);
+	if (e->share)
+		share_on_commit(e->share);
+}
+
+static void on_share(void *ctx)
+{
+	struct engine *e = ctx;
+
+	become_ready(e);
+	if (e->intake)
+		intake_on_share(e->intake);
 }
 
 /* Notes of all shards; on the rpc loop's thread. */
@@ -64,7 +84,10 @@ static void take_notes(void *ctx)
 		while (e->intake && (note = shard_take(e->state.shards[i]))) {
 			if (e->feed)
 				policy_feed_on_report(e->feed, note->report);
-			if (note->kind == SHARD_NOTE_LOAD)
+			if (note->kind == SHARD_NOTE_RELEASE ||
+				(e->share && note->kind == SHARD_NOTE_LOAD))
+				share_note(e->share, note);
+			else if (note->kind == SHARD_NOTE_LOAD)
 				profile_load_note(e->load, note);
 			else
 				intake_note(e->intake, note);
@@ -126,6 +149,7 @@ static int start_intake(struct engine *e)
 		.shard_count = e->state.shard_count,
 		.forward = e->forward,
 		.source_limit = INTAKE_SOURCES,
+		.share = e->share,
 	};
 	int r;
 
@@ -166,7 +190,25 @@ static int start_policies(struct engine *e)
 	};
 	int r = policy_feed_start(&feed, &e->feed, &e->start_err);
 
-	return r < 0 ? r : profile_load_start(&load, &e->load, &e->start_err);
+	return r < 0 || e->share ? r : profile_load_start(&load, &e->load, &e->start_err);
+}
+
+static int start_share(struct engine *e)
+{
+	struct share_config c = {
+		.loop = e->loop,
+		.channel = e->channel,
+		.name = e->config.name,
+		.address = e->config.advertise,
+		.shards = e->state.shards,
+		.shard_count = e->state.shard_count,
+		.forward = e->forward,
+		.on_change = on_share,
+		.ctx = e,
+	};
+
+	memcpy(c.instance, e->instance, sizeof(c.instance));
+	return share_start(&c, &e->share, &e->start_err);
 }
 
 /* On the rpc loop's thread. */
@@ -181,6 +223,8 @@ static void start_rpc(void *ctx)
 
 	if (r == 0)
 		r = start_reports(e);
+	if (r == 0 && e->config.advertise)
+		r = start_share(e);
 	if (r == 0)
 		r = start_intake(e);
 	if (r == 0)
@@ -249,6 +293,10 @@ static void publish(void *ctx)
 		policy_feed_get_stats(e->feed, &s->feed);
 	s->sources = intake_sources(e->intake);
 	s->is_ready = e->is_ready;
+	if (e->share) {
+		share_get_stats(e->share, &s->share);
+		s->has_left = share_has_left(e->share);
+	}
 	if (pw_snapshot_publish(e->state.rpc, s) < 0)
 		free(s);
 }
@@ -263,6 +311,30 @@ bool engine_is_ready(const struct engine *e)
 	return ready;
 }
 
+static void leave(void *ctx)
+{
+	struct engine *e = ctx;
+
+	if (e->share)
+		share_leave(e->share);
+	publish(e);
+}
+
+void engine_leave(struct engine *e)
+{
+	(void)!pw_rpc_loop_call(e->loop, leave, e);
+}
+
+bool engine_has_left(const struct engine *e)
+{
+	struct pw_snapshot_ref *ref = pw_snapshot_get(e->state.rpc);
+	const struct state_rpc *s = ref ? pw_snapshot_value(ref) : NULL;
+	bool left = !e->share || (s && s->has_left);
+
+	pw_snapshot_put(ref);
+	return left;
+}
+
 void engine_publish(struct engine *e)
 {
 	(void)!pw_rpc_loop_post(e->loop, publish, e);
@@ -275,6 +347,7 @@ static void stop_taking(void *ctx)
 	e->is_stopping = true;
 	policy_feed_stop(PW_TAKE(e->feed));
 	profile_load_stop(PW_TAKE(e->load));
+	share_halt(e->share);
 	if (e->intake)
 		intake_drain(e->intake);
 }
@@ -285,6 +358,7 @@ static void stop_rest(void *ctx)
 
 	take_notes(e);
 	intake_free(PW_TAKE(e->intake));
+	share_free(PW_TAKE(e->share));
 	forward_stop(PW_TAKE(e->forward));
 	pw_channel_free(PW_TAKE(e->channel));
 }

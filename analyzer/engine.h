@@ -16,6 +16,7 @@ struct engine_config {
 	const char *const *listen;
 	size_t listen_count;
 	const char *policysync;
+	const char *advertise; /* as collectors reach it; NULL = it shares with nobody */
 	uint32_t shard_count, group_limit;
 	uint64_t flush_ms;
 	size_t report_bytes;
@@ -34,5 +35,9 @@ uint16_t engine_port(const struct engine *e);
 bool engine_is_ready(const struct engine *e);
 /* Refreshes state.rpc; called once a second. */
 void engine_publish(struct engine *e);
+/* Gives its share of the pod groups to others. */
+void engine_leave(struct engine *e);
+/* After that, as told by the last publish: nothing is left, or there is nobody to give it to. */
+bool engine_has_left(const struct engine *e);
 /* Tells collectors to go, ends calls after grace_ms, judges what is queued, frees. NULL is fine. */
 void engine_stop(struct engine *e, uint32_t grace_ms);

@@ -6,6 +6,7 @@
 #include "analyzer/template.h"
 #include "common/base/hash.h"
 #include "common/base/u64map.h"
+#include "common/wire/slot.h"
 
 #include <errno.h>
 
@@ -138,6 +139,50 @@ int groups_get(struct groups *t, uint64_t hash, struct pw_slice key, struct grou
 	}
 	t->items[t->count++] = g;
 	*ret = g;
+	return 0;
+}
+
+/* Places by hash of those that stay, at the index that they will have. */
+static int map_the_rest(const struct groups *t, const uint8_t *slots, struct pw_u64map **ret)
+{
+	pw_cleanup(pw_u64map_freep) struct pw_u64map *map = NULL;
+	uint32_t index = 0;
+	int r = pw_u64map_new(t->limit, &map);
+
+	for (uint32_t i = 0; r >= 0 && i < t->count; i++) {
+		uint64_t key = t->items[i]->hash;
+
+		if (pw_slots_have(slots, pw_slot_of(key)))
+			continue;
+		while (pw_u64map_has(map, key))
+			key++;
+		r = pw_u64map_put(map, key, index++);
+	}
+	if (r < 0)
+		return r;
+	*ret = PW_TAKE(map);
+	return 0;
+}
+
+int groups_remove(struct groups *t, const uint8_t *slots)
+{
+	struct pw_u64map *map = NULL;
+	uint32_t kept = 0;
+	int r = map_the_rest(t, slots, &map);
+
+	if (r < 0)
+		return r;
+	pw_u64map_free(t->by_hash);
+	t->by_hash = map;
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct group *g = t->items[i];
+
+		if (pw_slots_have(slots, pw_slot_of(g->hash)))
+			group_free(g);
+		else
+			t->items[kept++] = g;
+	}
+	t->count = kept;
 	return 0;
 }
 

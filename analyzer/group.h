@@ -44,6 +44,8 @@ struct group *groups_find(const struct groups *t, uint64_t hash, struct pw_slice
 /* Finds or makes. -ENOSPC at the ceiling (counted), -ENOMEM. */
 int groups_get(
 	struct groups *t, uint64_t hash, struct pw_slice key, struct group **ret) PW_MUST_CHECK;
+/* Forgets all of these slots (common/wire/slot.h). -ENOMEM: all are still there. */
+int groups_remove(struct groups *t, const uint8_t *slots) PW_MUST_CHECK;
 uint32_t groups_count(const struct groups *t);
 struct group *groups_at(const struct groups *t, uint32_t index); /* in order of making */
 uint64_t groups_refused(const struct groups *t);

@@ -7,11 +7,18 @@
 
 #include <errno.h>
 
+void intake_on_share(struct intake *in)
+{
+	for (uint32_t i = 0; i < sources_count(in->sources) && in->held_count > 0; i++)
+		intake_stream_look_again(sources_at(in->sources, i)->stream);
+}
+
 static void send_due_acks(void *ctx)
 {
 	struct intake *in = ctx;
 
 	in->ack_timer_set = false;
+	intake_on_share(in); /* those whose time is over */
 	for (uint32_t i = 0; i < sources_count(in->sources); i++) {
 		struct intake_stream *st = sources_at(in->sources, i)->stream;
 

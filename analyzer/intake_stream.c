@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#define MAP_WAIT_NS PW_NS_PER_S /* for a map that the sender knows already */
+
 static void reply_ack(const struct source *s, Podward__V1__CollectAck *ack)
 {
 	podward__v1__collect_ack__init(ack);
@@ -193,6 +195,70 @@ static int dispatch(struct intake_stream *st, struct pw_decoded *decoded)
 	return 0;
 }
 
+static void release_held(struct intake_stream *st)
+{
+	if (!st->held)
+		return;
+	pw_decoded_free(PW_TAKE(st->held));
+	st->in->held_count--;
+}
+
+static void refuse_owner(struct intake_stream *st, uint64_t seq)
+{
+	Podward__V1__CollectReply m = PODWARD__V1__COLLECT_REPLY__INIT;
+	Podward__V1__CollectNotOwner not_owner = PODWARD__V1__COLLECT_NOT_OWNER__INIT;
+
+	st->in->stats.not_owner++;
+	not_owner.epoch = share_epoch(st->in->config.share);
+	not_owner.seq = seq;
+	m.message_case = PODWARD__V1__COLLECT_REPLY__MESSAGE_NOT_OWNER;
+	m.not_owner = &not_owner;
+	(void)!pw_call_send(st->call, &m.base); /* the end of the call says the same */
+	intake_stream_fail(st, PW_RPC_UNAVAILABLE, "a pod group of another analyzer");
+}
+
+static void judge(struct intake_stream *st, struct pw_decoded *decoded)
+{
+	if (dispatch(st, decoded) < 0) {
+		pw_decoded_free(decoded);
+		intake_stream_fail(st, PW_RPC_RESOURCE_EXHAUSTED, "out of memory");
+	}
+}
+
+void intake_stream_look_again(struct intake_stream *st)
+{
+	enum share_verdict verdict;
+	bool is_over;
+
+	if (!st || !st->held || st->is_finished)
+		return;
+	verdict = share_ask(st->in->config.share, st->held, st->held_epoch);
+	is_over = st->held_epoch > share_epoch(st->in->config.share) &&
+		  pw_mono_now().ns >= st->held_until.ns;
+	if (verdict == SHARE_WAIT && !is_over) {
+		intake_ack_later(st->in);
+		return;
+	}
+	if (verdict == SHARE_JUDGE) {
+		st->in->held_count--;
+		judge(st, PW_TAKE(st->held));
+		return;
+	}
+	refuse_owner(st, st->held->seq);
+	release_held(st);
+}
+
+/* The next batch is not asked for meanwhile. */
+static void hold(struct intake_stream *st, struct pw_decoded *decoded, uint64_t epoch)
+{
+	st->held = decoded;
+	st->held_epoch = epoch;
+	st->held_until.ns = pw_mono_now().ns + MAP_WAIT_NS;
+	st->in->held_count++;
+	intake_stream_look_again(st);
+	st->in->stats.held += st->held != NULL;
+}
+
 static void on_batch(struct intake_stream *st, const Podward__V1__EventBatch *m)
 {
 	struct pw_err err = PW_ERR_INIT;
@@ -220,10 +286,10 @@ static void on_batch(struct intake_stream *st, const Podward__V1__EventBatch *m)
 		intake_stream_judged(st);
 		return;
 	}
-	if (dispatch(st, decoded) < 0) {
-		pw_decoded_free(decoded);
-		intake_stream_fail(st, PW_RPC_RESOURCE_EXHAUSTED, "out of memory");
-	}
+	if (st->in->config.share)
+		hold(st, decoded, m->map_epoch);
+	else
+		judge(st, decoded);
 }
 
 static void on_message(struct pw_call *call, const ProtobufCMessage *msg)
@@ -257,6 +323,7 @@ static void on_closed(struct pw_call *call)
 		return;
 	if (st->source && st->source->stream == st)
 		st->source->stream = NULL;
+	release_held(st);
 	st->in->stats.streams--;
 	pw_decoder_free(st->decoder);
 	free(st);

@@ -17,6 +17,7 @@ struct intake {
 	bool is_armed, ack_timer_set;
 	struct pw_rpc_timer *throttle_timer; /* intake_throttle.h */
 	bool throttle_timer_set;
+	uint32_t held_count; /* batches that wait for a map or a profile */
 };
 
 struct intake_stream {
@@ -32,6 +33,9 @@ struct intake_stream {
 	bool is_throttled;    /* was asked to wait for room */
 	struct pw_mono taken; /* when the batch under way came */
 	bool is_finished;
+	struct pw_decoded *held;   /* a batch that may not be judged yet; NULL = none */
+	uint64_t held_epoch;       /* by which it was sent */
+	struct pw_mono held_until; /* for the map that the sender knows already */
 };
 
 void intake_ack_later(struct intake *in);
@@ -42,5 +46,7 @@ void intake_stream_ack(struct intake_stream *st);
 void intake_stream_go_on(struct intake_stream *st);
 /* The batch under way is judged. */
 void intake_stream_judged(struct intake_stream *st);
+/* Judges or refuses a batch that was held, as soon as it is known which. */
+void intake_stream_look_again(struct intake_stream *st);
 void intake_stream_fail(struct intake_stream *st, int status, const char *detail);
 void intake_stream_drain(struct intake_stream *st);

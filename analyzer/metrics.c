@@ -113,6 +113,11 @@ static void collect_rpc(struct metrics *m, const struct state_rpc *s)
 		s->intake.rejected_overload + s->intake.retried);
 	counter(m, METRIC_INGEST_THROTTLED, "reports", s->intake.throttled_reports);
 	counter(m, METRIC_INGEST_THROTTLED, "judging", s->intake.throttled_judging);
+	counter(m, METRIC_INGEST_REJECTED, "not_owner", s->intake.not_owner);
+	counter(m, METRIC_INGEST_HELD, NULL, s->intake.held);
+	gauge(m, METRIC_SHARE_EPOCH, NULL, s->share.epoch);
+	gauge(m, METRIC_SHARE_SLOTS, "own", s->share.own);
+	gauge(m, METRIC_SHARE_SLOTS, "waiting", s->share.waiting);
 	gauge(m, METRIC_INGEST_QUEUE, NULL, s->intake.waiting);
 	gauge(m, METRIC_STREAMS, NULL, s->intake.streams);
 	gauge(m, METRIC_SOURCES, NULL, s->sources);

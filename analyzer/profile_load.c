@@ -33,6 +33,9 @@ static void on_up(void *ctx)
 
 	l->is_broken = l->is_ended = false;
 	l->deltas = 0;
+	if (l->config.slots)
+		m.slots =
+			(ProtobufCBinaryData){PW_SLOT_BYTES, (uint8_t *)(uintptr_t)l->config.slots};
 	if (pw_stream_send(l->stream, &m.base) < 0) {
 		pw_stream_restart(l->stream, 1000);
 		return;

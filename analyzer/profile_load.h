@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * At start: every stored profile from policysync to the shards, before any batch is judged. A load
+ * Stored profiles from policysync to the shards, before any batch of them is judged: all at start,
+ * or those of slots that became this analyzer's. A load
  * that breaks off starts over; merging twice does no harm.
  * Thread: the rpc loop's. One delta is under way at a time.
  */
@@ -12,6 +13,7 @@ struct profile_load_config {
 	struct pw_channel *channel;
 	struct shard **shards;
 	uint32_t shard_count;
+	const uint8_t *slots; /* only these (common/wire/slot.h); NULL = all; borrowed */
 	void (*on_loaded)(void *ctx);
 	void *ctx;
 };

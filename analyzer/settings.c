@@ -13,6 +13,11 @@ static const struct pw_setting table[] = {
 		"Stable name of this replica"},
 	{"listen", PW_SETTING_TEXT, S(listen), "127.0.0.1:7443", 0, 0, NULL, "ADDRESSES",
 		"Where collectors connect: unix:/path or host:port, several with commas between"},
+	{"advertise", PW_SETTING_TEXT, S(advertise), NULL, 0, 0, NULL, "ADDRESS",
+		"Where collectors reach this replica; with it analyzers share the pod groups, "
+		"without it every one is judged here"},
+	{"drain", PW_SETTING_DURATION, S(drain_ns), "20s", 0, 300 * PW_NS_PER_S, NULL, "DURATION",
+		"With --advertise: how long the end waits until other replicas have taken over"},
 	{"policysync", PW_SETTING_TEXT, S(policysync), "unix:/run/podward/policysync.sock", 0, 0,
 		NULL, "ADDRESS", "Where policies come from and reports go to"},
 	PW_SECURITY_SETTINGS(S(security)),
@@ -51,6 +56,8 @@ int settings_check(const struct settings *s, struct settings_listen *ret_listen,
 	if (s->name[0] == '\0' || strlen(s->name) > 253)
 		return pw_err_set(err, -EINVAL, "--name: expected 1 to 253 bytes");
 	r = pw_security_check(&s->security, err);
+	if (r == 0 && s->advertise)
+		r = pw_security_check_address(&s->security, "advertise", s->advertise, err);
 	memcpy(ret_listen->text, s->listen, len + 1);
 	ret_listen->count = 0;
 	while (r == 0 && at <= len) {

@@ -13,10 +13,11 @@ struct settings {
 	const char *name;
 	const char *listen; /* addresses, comma between */
 	const char *policysync;
+	const char *advertise; /* NULL = it shares with nobody */
 	const char *metrics_listen;
 	uint64_t shards; /* 0 = by processors */
 	uint64_t groups;
-	uint64_t profile_flush_ns;
+	uint64_t profile_flush_ns, drain_ns;
 	uint64_t report_bytes;
 	uint64_t log_level, log_format;
 	struct pw_security security;

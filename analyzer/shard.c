@@ -55,6 +55,15 @@ static void do_load(struct shard *s, struct shard_load *l)
 	tell(s, &l->note);
 }
 
+static void do_release(struct shard *s, struct shard_release *r)
+{
+	struct shard_note *note = &r->notes[s->config.index];
+
+	*note = (struct shard_note){.kind = SHARD_NOTE_RELEASE, .of = r};
+	note->error = shard_work_release(&s->work, r->slots, &note->report);
+	tell(s, note);
+}
+
 static void do_jobs(void *ctx)
 {
 	struct shard *s = ctx;
@@ -66,6 +75,8 @@ static void do_jobs(void *ctx)
 			do_batch(s, PW_CONTAINER_OF(job, struct shard_batch, job));
 		else if (job->kind == SHARD_JOB_LOAD)
 			do_load(s, PW_CONTAINER_OF(job, struct shard_load, job));
+		else if (job->kind == SHARD_JOB_RELEASE)
+			do_release(s, PW_CONTAINER_OF(job, struct shard_release, job));
 		else
 			s->flush_under_way = false;
 		any = true;

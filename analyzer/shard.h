@@ -9,18 +9,19 @@
  */
 #include "analyzer/judge.h"
 #include "common/base/snapshot.h"
+#include "common/wire/slot.h"
 
 #define SHARDS_MAX      16u
 #define SHARD_QUEUE     16384u
 #define SHARD_NODE_SIZE 256u
 
-enum shard_job_kind { SHARD_JOB_BATCH, SHARD_JOB_LOAD, SHARD_JOB_FLUSHED };
+enum shard_job_kind { SHARD_JOB_BATCH, SHARD_JOB_LOAD, SHARD_JOB_FLUSHED, SHARD_JOB_RELEASE };
 
 struct shard_job {
 	enum shard_job_kind kind;
 };
 
-enum shard_note_kind { SHARD_NOTE_BATCH, SHARD_NOTE_LOAD, SHARD_NOTE_FLUSH };
+enum shard_note_kind { SHARD_NOTE_BATCH, SHARD_NOTE_LOAD, SHARD_NOTE_FLUSH, SHARD_NOTE_RELEASE };
 
 /* Embedded in what it speaks of; the receiver finds that by kind. */
 struct shard_note {
@@ -28,8 +29,8 @@ struct shard_note {
 	uint32_t shard;
 	struct report *report; /* owned by the receiver; NULL = nothing to report */
 	uint64_t flush; /* FLUSH: its number; BATCH: number of the flush that it needs, 0 = none */
-	int error;      /* -ENOMEM: judge the batch again */
-	void *of;       /* struct shard_batch or struct shard_load */
+	int error;      /* -ENOMEM: judge the batch again, release again */
+	void *of;       /* struct shard_batch, struct shard_load or struct shard_release */
 	struct shard_note *next; /* for the receiver's list */
 };
 
@@ -53,6 +54,15 @@ struct shard_load {
 	struct pw_arena *arena;
 	const Podward__V1__ProfileDelta *delta; /* in the arena */
 	struct shard_note note;
+};
+
+/* Slots that belong to another analyzer from now on: each shard tells what it has not told of their
+ * groups, and forgets them. For all shards at once, like a batch. */
+struct shard_release {
+	struct shard_job job;
+	uint8_t slots[PW_SLOT_BYTES];
+	uint32_t pending; /* notes to come; rpc thread only */
+	struct shard_note notes[SHARDS_MAX];
 };
 
 struct shard_group_row {

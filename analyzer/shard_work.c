@@ -299,6 +299,39 @@ int shard_work_flush(struct shard_work *w, struct report **ret_report)
 	return 0;
 }
 
+static int add_released(struct report *r, const struct shard_work *w, const uint8_t *slots)
+{
+	for (uint32_t i = 0; i < groups_count(w->groups); i++) {
+		struct group *g = groups_at(w->groups, i);
+		int e;
+
+		if (!pw_slots_have(slots, pw_slot_of(g->hash)) || !group_is_changed(g))
+			continue;
+		e = profile_message_add(r, g);
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
+/* A flush that batches wait for still comes: is_dirty stays as it is. */
+int shard_work_release(struct shard_work *w, const uint8_t *slots, struct report **ret_report)
+{
+	struct report *report = NULL;
+	int r = report_new(&report);
+
+	if (r < 0)
+		return r;
+	r = add_released(report, w, slots);
+	if (r == 0)
+		r = groups_remove(w->groups, slots);
+	if (r < 0 || report_is_empty(report))
+		report_free(report);
+	else
+		*ret_report = report;
+	return r;
+}
+
 void shard_summary_free(void *summary)
 {
 	struct shard_summary *s = summary;

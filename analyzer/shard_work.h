@@ -36,5 +36,11 @@ int shard_work_load(struct shard_work *w, const Podward__V1__ProfileDelta *d) PW
 int shard_work_tick(struct shard_work *w, struct pw_wall now) PW_MUST_CHECK;
 /* What was learned since the last flush; *ret_report NULL = nothing. -ENOMEM: nothing was taken. */
 int shard_work_flush(struct shard_work *w, struct report **ret_report) PW_MUST_CHECK;
+/*
+ * Groups of these slots go: what was not told of them is in *ret_report (NULL = nothing), then they
+ * are forgotten. -ENOMEM: nothing was taken.
+ */
+int shard_work_release(
+	struct shard_work *w, const uint8_t *slots, struct report **ret_report) PW_MUST_CHECK;
 int shard_work_summary(const struct shard_work *w, struct shard_summary **ret) PW_MUST_CHECK;
 void shard_summary_free(void *summary);

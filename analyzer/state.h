@@ -15,7 +15,9 @@ struct state_rpc {
 	struct forward_stats forward;
 	struct policy_feed_stats feed;
 	uint64_t sources;
+	struct share_stats share;
 	bool is_ready; /* profiles are loaded, a policy is in force */
+	bool has_left; /* shares, and has given everything away */
 };
 
 struct state {

@@ -188,6 +188,36 @@ static void what_was_learned_is_flushed_and_shown(void **state)
 	assert_non_null(strstr(pw_buf_text(&body), "\"signatures\":1"));
 }
 
+/* Everything: each shard tells what it had not told and forgets; batches go on. */
+static void given_up_slots_are_told_and_forgotten(void **state)
+{
+	struct shard_release release = {.job.kind = SHARD_JOB_RELEASE};
+	struct shard_batch batch = {.node_len = 0};
+	struct pollfd fd = {.events = POLLIN};
+	struct rig *rig = *state;
+	uint32_t before = rig->notes;
+	uint64_t learned = rig->learned, count;
+
+	memset(release.slots, 0xff, sizeof(release.slots));
+	for (uint32_t i = 0; i < SHARDS; i++)
+		assert_true(shard_give(rig->state.shards[i], &release.job));
+	wait_notes(rig, before + SHARDS);
+	fd.fd = rig->event;
+	while (page_has(rig, KIT_GROUP_DB) || page_has(rig, KIT_GROUP_WEB)) {
+		(void)poll(&fd, 1, 20);
+		(void)!read(rig->event, &count, sizeof(count));
+		take_all(rig);
+	}
+	give(rig, &batch, 900);
+	wait_notes(rig, before + 2 * SHARDS);
+	while (rig->learned < learned + 3) { /* as if for the first time */
+		(void)poll(&fd, 1, 20);
+		(void)!read(rig->event, &count, sizeof(count));
+		take_all(rig);
+	}
+	pw_decoded_free(batch.decoded);
+}
+
 static void jobs_given_before_the_stop_are_done(void **state)
 {
 	struct shard_batch batch = {.node_len = 0};
@@ -207,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_shard_judges_its_own_groups_once),
 		cmocka_unit_test(what_was_learned_is_flushed_and_shown),
+		cmocka_unit_test(given_up_slots_are_told_and_forgotten),
 		cmocka_unit_test(jobs_given_before_the_stop_are_done),
 	};
 

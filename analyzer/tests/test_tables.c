@@ -6,6 +6,7 @@
 #include "analyzer/tests/kit.h"
 #include "common/base/hash.h"
 #include "common/testing/oom.h"
+#include "common/wire/slot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -128,6 +129,34 @@ static void groups_have_a_ceiling_and_keep_apart_what_hashes_alike(void **state)
 	groups_free(t);
 }
 
+static void groups_of_given_up_slots_go_and_the_rest_is_found_as_before(void **state)
+{
+	uint8_t slots[PW_SLOT_BYTES] = {0};
+	struct group *five, *other, *again;
+	struct groups *t;
+
+	(void)state;
+	assert_int_equal(groups_new(8, &t), 0);
+	/* Hashes 5 are alike, 6 lies where the second of them looks first. */
+	assert_int_equal(groups_get(t, 5, PW_SLICE_LIT("a"), &five), 0);
+	assert_int_equal(groups_get(t, 5, PW_SLICE_LIT("b"), &other), 0);
+	assert_int_equal(groups_get(t, 6, PW_SLICE_LIT("c"), &other), 0);
+	assert_int_equal(groups_get(t, 7 + PW_SLOTS, PW_SLICE_LIT("d"), &other), 0);
+	pw_slots_add(slots, 6);
+	assert_int_equal(groups_remove(t, slots), 0);
+	assert_int_equal(groups_count(t), 3);
+	assert_ptr_equal(groups_find(t, 5, PW_SLICE_LIT("a")), five);
+	assert_non_null(groups_find(t, 5, PW_SLICE_LIT("b")));
+	assert_null(groups_find(t, 6, PW_SLICE_LIT("c")));
+	assert_ptr_equal(groups_find(t, 7 + PW_SLOTS, PW_SLICE_LIT("d")), other);
+	pw_slots_add(slots, 5);
+	pw_slots_add(slots, 7);
+	assert_int_equal(groups_remove(t, slots), 0);
+	assert_int_equal(groups_count(t), 0);
+	assert_int_equal(groups_get(t, 6, PW_SLICE_LIT("c"), &again), 0);
+	groups_free(t);
+}
+
 static void a_group_remembers_its_nodes(void **state)
 {
 	struct group *g;
@@ -149,7 +178,7 @@ static void a_group_remembers_its_nodes(void **state)
 
 static int fill(void *ctx)
 {
-	uint8_t instance[16] = {0};
+	uint8_t instance[16] = {0}, slots[PW_SLOT_BYTES] = {0x0f};
 	struct sources *sources = NULL;
 	struct groups *groups = NULL;
 	struct source *s;
@@ -163,6 +192,8 @@ static int fill(void *ctx)
 	for (uint8_t i = 0; r == 0 && i < 20; i++) {
 		(void)snprintf(key, sizeof(key), "a/b/c%u", i);
 		r = groups_get(groups, i, pw_slice_str(key), &g);
+		if (r == 0 && i == 10)
+			r = groups_remove(groups, slots);
 		instance[0] = i;
 		if (r == 0)
 			r = sources_get(sources, instance, &s);
@@ -187,6 +218,7 @@ int main(void)
 		cmocka_unit_test(more_batches_in_doubt_than_places_are_merged),
 		cmocka_unit_test(the_quiet_source_makes_room),
 		cmocka_unit_test(groups_have_a_ceiling_and_keep_apart_what_hashes_alike),
+		cmocka_unit_test(groups_of_given_up_slots_go_and_the_rest_is_found_as_before),
 		cmocka_unit_test(a_group_remembers_its_nodes),
 		cmocka_unit_test(tables_survive_lack_of_memory),
 	};
