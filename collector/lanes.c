@@ -279,13 +279,15 @@ static int move_batches(struct lanes *l, struct pw_err *err)
 
 static void share_limit(struct lanes *l)
 {
-	uint32_t used = l->map.in_use_count > 0 ? l->map.in_use_count : 1;
-	size_t each = l->settings.uplink.backlog_bytes / used;
+	uint32_t bound = 0;
+	size_t each;
 
-	if (each < LANE_LIMIT_MIN)
-		each = LANE_LIMIT_MIN;
 	for (uint32_t i = 0; i < l->count; i++)
-		uplink_set_limit(l->lanes[i].uplink, l->map.in_use[i] ? each : LANE_LIMIT_MIN);
+		bound += l->lanes[i].address != NULL;
+	/* Who owns nothing any more may still hold what it was sent. Unbound lanes are empty. */
+	each = l->settings.uplink.backlog_bytes / (bound > 0 ? bound : 1);
+	for (uint32_t i = 0; i < l->count; i++)
+		uplink_set_limit(l->lanes[i].uplink, each > LANE_LIMIT_MIN ? each : LANE_LIMIT_MIN);
 }
 
 static int connect_all(struct lanes *l, struct pw_err *err)

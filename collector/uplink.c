@@ -43,12 +43,17 @@ static void wait_ms(struct uplink *u, uint32_t ms)
 }
 
 /* The stream cannot go on as it is: both ends start over. */
-static void start_over(struct uplink *u, const char *why)
+static void start_over_in(struct uplink *u, const char *why, uint32_t max_ms)
 {
 	pw_log_limited(PW_LOG_WARN, 5, MODULE, "stream starts over: %s", why);
 	u->state = UPLINK_DOWN;
-	pw_stream_restart(u->stream, RESTART_MS);
+	pw_stream_restart(u->stream, max_ms);
 	uplink_publish(u);
+}
+
+static void start_over(struct uplink *u, const char *why)
+{
+	start_over_in(u, why, RESTART_MS);
 }
 
 static void send_hello(struct uplink *u)
@@ -259,7 +264,8 @@ static void on_message(void *ctx, const ProtobufCMessage *msg)
 		break;
 	case PODWARD__V1__COLLECT_REPLY__MESSAGE_NOT_OWNER:
 		uplink_shared_count(&u->shared.not_owner, 1);
-		start_over(u, "the analyzer goes by another map of owners");
+		/* The map is on its way to here as well. */
+		start_over_in(u, "the analyzer goes by another map of owners", RETRY_MS);
 		break;
 	case PODWARD__V1__COLLECT_REPLY__MESSAGE__NOT_SET:
 	default:

@@ -192,6 +192,15 @@ static void what_a_dead_analyzer_had_not_made_durable_goes_to_the_next(void **st
 	stop(&rig);
 }
 
+/* What it is not known to have (the acknowledgement was on its way) comes to the next one as well.
+ */
+static bool has_the_rest(struct rig *rig, uint32_t had)
+{
+	uint64_t events = atomic_load(&rig->b.events);
+
+	return events == rig->pushed - had || events == rig->pushed;
+}
+
 static void an_owner_that_lives_keeps_what_it_has_and_gives_the_rest(void **state)
 {
 	struct rig rig;
@@ -209,12 +218,12 @@ static void an_owner_that_lives_keeps_what_it_has_and_gives_the_rest(void **stat
 	push(&rig);
 	push(&rig);
 	use_both(&rig, 2, false);
-	WAIT(atomic_load(&rig.b.events) == rig.pushed - had);
+	WAIT(has_the_rest(&rig, had));
 	atomic_store(&rig.a.manner, MANNER_ACK);
 	analyzer_listen(&rig.a);
 	WAIT(is_idle(&rig));
 	assert_int_equal(atomic_load(&rig.a.events), had);
-	assert_int_equal(atomic_load(&rig.b.events), rig.pushed - had);
+	assert_true(has_the_rest(&rig, had));
 	stop(&rig);
 }
 
