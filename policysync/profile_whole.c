@@ -7,7 +7,7 @@ int profile_whole_read(struct profile_store *store, struct pw_slice group, struc
 	Podward__V1__ProfileDelta *ret, struct pw_err *err)
 {
 	const ProtobufCBinaryData name = {group.len, (uint8_t *)(uintptr_t)group.ptr};
-	const struct profile_filter filter = {&name, 1};
+	const struct profile_filter filter = {.groups = &name, .count = 1};
 	struct profile_cursor cursor = {0};
 	Podward__V1__ProfileDelta *page = NULL;
 	int r;
