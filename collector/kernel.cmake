@@ -15,7 +15,7 @@ target_link_libraries(collector_kernel PUBLIC podward_flags pw_base
 add_dependencies(collector_kernel podward_bpf_skeleton podward_hooks_skeleton)
 
 pw_test(test_replay OOM LINK collector_kernel)
-foreach(test IN ITEMS load exec file net scope loss hooks signal)
+foreach(test IN ITEMS load exec file net scope loss hooks signal hostile)
 	pw_test(test_kernel_${test} LABEL kernel SOURCES tests/test_kernel_${test}.c tests/kernel_rig.c
 		LINK collector_kernel)
 	set_tests_properties(test_kernel_${test} PROPERTIES RESOURCE_LOCK bpf)

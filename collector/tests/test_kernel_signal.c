@@ -40,11 +40,13 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Ends with the test, whatever becomes of that: it would hold what the test has open. */
 static pid_t sleeper(void)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			(void)pause();
 	}
