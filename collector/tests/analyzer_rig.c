@@ -191,7 +191,7 @@ void analyzer_start(struct analyzer *a, const char *name)
 	memset(a, 0, sizeof(*a));
 	(void)snprintf(
 		a->address, sizeof(a->address), "unix-abstract:podward-%s-%d", name, (int)getpid());
-	a->instance[0] = 1;
+	a->instance[0] = (uint8_t)name[strlen(name) - 1]; /* before anybody may ask */
 	assert_int_equal(pw_rpc_loop_start("analyzer", &a->loop, &err), 0);
 	analyzer_listen(a);
 }

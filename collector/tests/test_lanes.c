@@ -69,7 +69,6 @@ static void start(struct rig *rig)
 	assert_int_equal(pw_rpc_loop_start("uplink", &rig->loop, &err), 0);
 	analyzer_start(&rig->a, "lane-a");
 	analyzer_start(&rig->b, "lane-b");
-	rig->b.instance[0] = 2;
 	open_lanes(rig);
 }
 
@@ -284,8 +283,10 @@ static void a_collector_that_was_killed_goes_on_with_the_batches_of_all_lanes(vo
 	open_lanes(&rig);
 	assert_false(is_idle(&rig));
 	atomic_store(&rig.b.manner, MANNER_ACK);
-	rig.b.received_seq = 0; /* another process */
+	analyzer_halt(&rig.b); /* another process from now on */
+	rig.b.received_seq = 0;
 	rig.b.instance[1] = 9;
+	analyzer_listen(&rig.b);
 	atomic_store(&rig.b.events, 0);
 	use_b_alone(&rig, 1);
 	WAIT(is_idle(&rig));
