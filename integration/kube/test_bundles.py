@@ -200,9 +200,11 @@ def what_somebody_changes_is_put_back(options):
         wait_until(lambda: spec_of(f"{CRTP}/base")["mode"] == "Audit", 20, "the policy as it was")
         SERVER.requests.delete(f"{CRTEX}/backup")
         wait_until(lambda: "backup" in names(CRTEX), 20, "the exclusion that was deleted")
-        SERVER.requests.merge(f"{CRTEX}/free", {"metadata": {"annotations": {"podward.dev/unmanaged": "true"}},
-                                                "spec": {"reason": "edited"}})
-        time.sleep(4)
+        SERVER.requests.merge(f"{CRTEX}/free", {"metadata": {"annotations": {"podward.dev/unmanaged": "true"}}})
+        time.sleep(3)  # what was being applied just then may still be written
+        SERVER.requests.merge(f"{CRTEX}/free", {"spec": {"reason": "edited"}})
+        SERVER.requests.merge(f"{CRTP}/base", {"spec": {"mode": "Disabled"}})
+        wait_until(lambda: spec_of(f"{CRTP}/base")["mode"] == "Audit", 20, "the policy as it was, again")
         check_equal(spec_of(f"{CRTEX}/free")["reason"], "edited", "an object that is left to the user")
 
 
