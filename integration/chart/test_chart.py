@@ -23,6 +23,8 @@ BAD = [
     ("analyzer.replicas=0", "analyzer.replicas"),
     ("analyzer.replicas=many", "analyzer.replicas"),
     ("policysync.replicas=3", "policysync.replicas"),
+    ("analyzer.replicas=2", "policysync.replicas"),
+    ("analyzer.autoscaling.enabled=true", "policysync.replicas"),
     ("tls.method=none", "tls.method"),
     ("tls.method=existing", "tls.existing."),
     ("tls.method=certManager", "tls.certManager.issuerRef.name"),
@@ -99,12 +101,23 @@ def only_policysync_has_a_token(_options):
                 check("secrets" not in rule["resources"], "secrets can be read")
 
 
+def several_analyzers_tell_where_they_are(_options):
+    for replicas, shares in ((1, False), (3, True)):
+        arguments = {o["metadata"]["name"]: container_of(o)["args"] for o in objects(
+            render("--set", f"analyzer.replicas={replicas}", "--set", "policysync.replicas=1"))
+                     if o["kind"] in ("StatefulSet", "Deployment")}
+        told = [a for a in arguments["podward-analyzer"] if a.startswith("--advertise=$(POD_NAME).podward-analyzer.")]
+        given = [a for a in arguments["podward-policysync"] if a.startswith("--analyzers=podward-analyzer-0=")]
+        check_equal((len(told), len(given)), (1, 0) if shares else (0, 1), f"{replicas} analyzers")
+
+
 def versions_follow_the_cluster(_options):
     rows = [("1.20.2", "policy/v1beta1", "autoscaling/v2beta2"),
             ("1.22.0", "policy/v1", "autoscaling/v2beta2"),
             ("1.36.0", "policy/v1", "autoscaling/v2")]
     for version, budget, scaler in rows:
-        arguments = ["--kube-version", version, "--set", "analyzer.autoscaling.enabled=true"]
+        arguments = ["--kube-version", version, "--set", "analyzer.autoscaling.enabled=true",
+                     "--set", "policysync.replicas=1"]
         kinds = {o["kind"]: o["apiVersion"] for o in objects(render(*arguments))}
         check_equal(kinds["PodDisruptionBudget"], budget, version)
         check_equal(kinds["HorizontalPodAutoscaler"], scaler, version)
@@ -156,5 +169,6 @@ def every_alert_has_a_test(_options):
 
 if __name__ == "__main__":
     main(__doc__, [lint_is_clean, two_renders_are_the_same, bad_values_are_refused_by_name, nothing_is_privileged,
-                   only_policysync_has_a_token, versions_follow_the_cluster, definitions_can_be_kept_or_left_out,
+                   only_policysync_has_a_token,
+                   several_analyzers_tell_where_they_are, versions_follow_the_cluster, definitions_can_be_kept_or_left_out,
                    rules_and_dashboard_are_sound, every_alert_has_a_test], needs)

@@ -45,11 +45,20 @@ app.kubernetes.io/component: {{ .component }}
 - --tls-shared-certificates
 {{- end }}
 
-{{/* Analyzers by their stable names, for --analyzers. */}}
+{{/* Not empty when there can be several analyzers: they share the pod groups (docs/scaling.md). */}}
+{{- define "podward.shares" -}}
+{{- if or .Values.analyzer.autoscaling.enabled (gt (int .Values.analyzer.replicas) 1) -}}
+{{- if gt (int .Values.policysync.replicas) 1 -}}
+{{- fail "policysync.replicas: must be 1 with analyzer.replicas above 1 or analyzer.autoscaling.enabled: one policysync says which analyzer owns what" -}}
+{{- end -}}
+yes
+{{- end -}}
+{{- end }}
+
+{{/* The one analyzer by its stable name, for --analyzers; several tell their addresses themselves. */}}
 {{- define "podward.analyzers" -}}
 {{- $name := include "podward.name" . -}}
-{{- $count := ternary .Values.analyzer.autoscaling.maxReplicas .Values.analyzer.replicas .Values.analyzer.autoscaling.enabled | int -}}
-{{- range $i := until $count }}{{ if $i }},{{ end }}{{ $name }}-analyzer-{{ $i }}={{ $name }}-analyzer-{{ $i }}.{{ $name }}-analyzer.{{ $.Release.Namespace }}.svc:7443{{ end }}
+{{ $name }}-analyzer-0={{ $name }}-analyzer-0.{{ $name }}-analyzer.{{ .Release.Namespace }}.svc:7443
 {{- end }}
 
 {{- define "podward.scrape" -}}
