@@ -42,8 +42,9 @@ class Stage:
         return name
 
     def apply(self, file_name, namespace, **values):
-        """A manifest of the scenario's folder; {{name}} is replaced by the value."""
-        with open(os.path.join(self.here, file_name), encoding="utf-8") as f:
+        """A manifest of the scenario's folder, or of the folder above; {{name}} is replaced by the value."""
+        paths = [os.path.join(folder, file_name) for folder in (self.here, os.path.dirname(self.here))]
+        with open(next(filter(os.path.exists, paths), paths[0]), encoding="utf-8") as f:
             text = f.read()
         for key, value in values.items():
             text = text.replace("{{" + key + "}}", str(value))

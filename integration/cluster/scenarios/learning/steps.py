@@ -16,9 +16,9 @@ def new_things(stage, group):
 def run(stage):
     ns = stage.namespace("learning")
     group = ns + WORKLOAD
-    stage.apply("policy.yaml", ns)
+    stage.apply("quick.yaml", ns)
     stage.wait_in_force(ns, "rtp/quick")
-    stage.apply("shop.yaml", ns, version=1, more=":")
+    stage.apply("busy-shop.yaml", ns, version=1, more=":")
     stage.wait_phase(group, "Protected", 60)
     check_equal(new_things(stage, group), set(), "findings about what was learned")
     stage.sh(ns, "deployment/shop", "touch /tmp/go")

@@ -8,7 +8,7 @@ import install
 from cases import check_equal
 from node import AUDIT_LOG
 from rig import wait_until
-from stage import seconds_of
+from stage import ATTACK, MINER, seconds_of
 
 ACCOUNT = f"system:serviceaccount:{install.NAMESPACE}:podward-policysync"
 ROLE = ("-n", install.NAMESPACE, "role/podward-policysync")
@@ -54,12 +54,24 @@ def run(stage):
     stage.apply("every-kind.yaml", ns)
     for what in ("crtp/rights", "crtex/rights", "sigs/rights"):
         stage.wait_for(ns, what, "condition=Accepted", 30)
+    renew_an_event(stage, ns)
     stage.kubectl("delete", "crtp/rights", "crtex/rights", "sigs/rights")
     rows = asked(since_install(stage))
     check_equal(sorted(key for key, refused in rows.items() if refused), [], "what was refused")
     check_equal(sorted(granted(stage) - set(rows)), [], "what is granted and was never asked for")
     check_equal(sorted(set(rows) - granted(stage)), [], "what was asked for beyond the roles")
     one_less_is_noticed(stage)
+
+
+def renew_an_event(stage, namespace):
+    """A second miner in a pod renews the Event of the first one, half a minute later at the soonest."""
+    stage.apply("shop.yaml", namespace)
+    stage.wait_rollout(namespace, "deployment/shop")
+    installed = since_install(stage)
+    stage.sh(namespace, "deployment/shop", ATTACK)
+    stage.wait_alert(namespace, MINER)
+    stage.sh(namespace, "deployment/shop", ATTACK.replace("xmrig", "minerd"))
+    wait_until(lambda: ("patch", "/events") in asked(installed), 60, "an Event to be renewed", 1)
 
 
 def put_role(stage, rules):

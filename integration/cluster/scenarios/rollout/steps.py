@@ -9,12 +9,12 @@ WORKLOAD = "/Deployment/shop/front"
 def run(stage):
     ns = stage.namespace("rollout")
     group = ns + WORKLOAD
-    stage.apply("policy.yaml", ns)
+    stage.apply("quick.yaml", ns)
     stage.wait_in_force(ns, "rtp/quick")
-    stage.apply("shop.yaml", ns, version=1, more=":")
+    stage.apply("busy-shop.yaml", ns, version=1, more=":")
     stage.wait_phase(group, "Protected", 60)
     generation = stage.groups()[group]["generation"]
-    stage.apply("shop.yaml", ns, version=2, more="/bin/env >/dev/null")
+    stage.apply("busy-shop.yaml", ns, version=2, more="/bin/env >/dev/null")
     stage.wait_rollout(ns, "deployment/shop")
     alert = stage.wait_alert(ns, "profile/release", 60)["alert"]
     check(alert["podGroup"] == group, alert["podGroup"])
