@@ -5,7 +5,7 @@
 The sender is collector/tests/uplink_load.c: the collector's own uplink, backlog and file with made-up
 events, each of which opens another file; a signature fires on every one. So what the analyzer has judged
 is in the spool, and the spool must hold each event exactly once, with a count of one. `--rounds 200` is
-the long form, `--tls` goes over mutual TLS. Needs neither root nor BPF.
+the long form. Needs neither root nor BPF.
 """
 import collections
 import os
