@@ -72,17 +72,13 @@ static void on_written(void *ctx, const char *key, int result, const char *words
 		pw_log_limited(PW_LOG_WARN, 4, "kube", "status of %s: %s", key, words);
 }
 
-static bool write_status(
-	void *ctx, const char *key, const char *version, const struct kube_status *status)
+/* body is taken over. */
+static bool post_status(struct kube *k, const char *key, kube_done_fn done, struct pw_buf *body)
 {
-	struct kube *k = ctx;
 	char path[700];
-	struct pw_buf body;
 
-	pw_buf_init(&body, BODY_MAX);
-	if (kube_object_path(key, path, sizeof(path) - 8) < 0 ||
-		kube_status_write(status, version, &body) < 0) {
-		pw_buf_done(&body);
+	if (pw_buf_error(body) < 0 || kube_object_path(key, path, sizeof(path) - 8) < 0) {
+		pw_buf_done(body);
 		return false;
 	}
 	(void)snprintf(path + strlen(path), 8, "/status");
@@ -90,9 +86,22 @@ static bool write_status(
 		       &(struct kube_write){.verb = KUBE_MERGE,
 			       .key = key,
 			       .path = path,
-			       .done = on_written,
+			       .done = done,
 			       .ctx = k},
-		       &body) == 0;
+		       body) == 0;
+}
+
+static bool write_status(
+	void *ctx, const char *key, const char *version, const struct kube_status *status)
+{
+	struct pw_buf body;
+
+	pw_buf_init(&body, BODY_MAX);
+	if (kube_status_write(status, version, &body) < 0) {
+		pw_buf_done(&body);
+		return false;
+	}
+	return post_status(ctx, key, on_written, &body);
 }
 
 struct hit_posted {
@@ -144,8 +153,7 @@ static void on_hits_written(void *ctx, const char *key, int result, const char *
 static bool write_hits(
 	void *ctx, const char *key, const char *version, int64_t hits, int64_t last_ns)
 {
-	struct kube *k = ctx;
-	char path[700], last[PW_WALL_TEXT_SIZE];
+	char last[PW_WALL_TEXT_SIZE];
 	struct pw_buf body;
 
 	pw_buf_init(&body, BODY_MAX);
@@ -155,18 +163,7 @@ static bool write_hits(
 		"{\"metadata\":{\"resourceVersion\":\"%s\"},\"status\":{\"hits\":%lld,"
 		"\"lastHit\":\"%s\"}}",
 		version, (long long)hits, last);
-	if (kube_object_path(key, path, sizeof(path) - 8) < 0 || pw_buf_error(&body) < 0) {
-		pw_buf_done(&body);
-		return false;
-	}
-	(void)snprintf(path + strlen(path), 8, "/status");
-	return kube_writer_post_take(k->writer,
-		       &(struct kube_write){.verb = KUBE_MERGE,
-			       .key = key,
-			       .path = path,
-			       .done = on_hits_written,
-			       .ctx = k},
-		       &body) == 0;
+	return post_status(ctx, key, on_hits_written, &body);
 }
 
 static void on_status_timer(void *ctx)
