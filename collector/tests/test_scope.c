@@ -313,14 +313,18 @@ static void a_named_root_is_the_v2_hierarchy_or_has_it_below(void **state)
 	assert_int_equal(cgtree_named_root("/proc", out, sizeof(out), &err), -ENOTSUP);
 	assert_non_null(strstr(err.msg, "/proc/unified"));
 	assert_string_equal(out, "as before");
-	if (cgtree_find_root(found, sizeof(found), &err) < 0)
+	if (cgtree_find_root(found, sizeof(found), &err) < 0) {
+		print_message("SKIP: %s\n", err.msg);
 		skip();
+	}
 	assert_int_equal(cgtree_named_root(found, out, sizeof(out), &err), 0);
 	assert_string_equal(out, found);
 	assert_int_equal(cgtree_named_root(found, out, 4, &err), -ENAMETOOLONG);
 	end = strstr(found, "/unified");
-	if (!end || end[8])
+	if (!end || end[8]) {
+		print_message("not tried: a root above %s, this host has one hierarchy\n", found);
 		return;
+	}
 	(void)snprintf(above, sizeof(above), "%.*s", (int)(end - found), found);
 	assert_int_equal(cgtree_named_root(above, out, sizeof(out), &err), 0);
 	assert_string_equal(out, found);
